@@ -1,0 +1,1 @@
+"""Who holds the master key: one provider a file."""

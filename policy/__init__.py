@@ -1,0 +1,1 @@
+"""The policy: which columns are protected, how, and what the catalogue says of them."""

@@ -1,0 +1,78 @@
+"""The errors that pgveil tells a client, in PostgreSQL's own terms.
+
+    ServerError                 has severity, SQLSTATE, message, detail, hint, position
+    ├── Refused                 0A000  the statement cannot be proved safe, or its mode cannot do it
+    ├── InvalidValue            22xxx  a value does not fit the logical type
+    ├── CannotOpen              XX001  a stored value is no ciphertext of its field, or was altered
+    ├── KeysUnavailable         58000  the keys of a field cannot be had now
+    ├── ProtocolViolation       08P01  a malformed frame; ends the session
+    └── Shutdown                57P01  the proxy is draining; ends the session
+
+No message, detail or hint ever holds a plaintext value, a key or a parameter.
+SQLSTATEs: PostgreSQL documentation, appendix A.
+"""
+
+from __future__ import annotations
+
+
+class ServerError(Exception):
+    """An error with the fields of an ErrorResponse (PostgreSQL documentation, 54.8)."""
+
+    severity = "ERROR"
+    sqlstate = "XX000"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        sqlstate: str | None = None,
+        detail: str | None = None,
+        hint: str | None = None,
+        position: int | None = None,
+        severity: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.sqlstate = sqlstate or type(self).sqlstate
+        self.detail = detail
+        self.hint = hint
+        self.position = position
+        self.severity = severity or type(self).severity
+
+
+class Refused(ServerError):
+    """The statement is refused; nothing of it was sent to the server."""
+
+    sqlstate = "0A000"
+
+
+class InvalidValue(ServerError):
+    """A value does not fit the logical type. The message never repeats the value."""
+
+    sqlstate = "22P02"
+
+
+class CannotOpen(ServerError):
+    """A stored value cannot be decrypted as its field. Says only that it failed."""
+
+    sqlstate = "XX001"
+
+
+class KeysUnavailable(ServerError):
+    """The key store or the master key's provider does not answer."""
+
+    sqlstate = "58000"
+
+
+class ProtocolViolation(ServerError):
+    """A frame that the protocol does not allow; the session ends."""
+
+    severity = "FATAL"
+    sqlstate = "08P01"
+
+
+class Shutdown(ServerError):
+    """The proxy ends this session (PostgreSQL's admin_shutdown)."""
+
+    severity = "FATAL"
+    sqlstate = "57P01"

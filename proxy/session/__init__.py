@@ -1,0 +1,1 @@
+"""The protocol state machine: bytes in, bytes out, no sockets and no clock."""

@@ -1,0 +1,1 @@
+"""SQL analysis: from a statement text to its plan. The only door to pglast."""

@@ -1,0 +1,1 @@
+"""The wire protocol: framing, and one dataclass for each message. Standard library only."""
