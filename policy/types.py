@@ -81,7 +81,7 @@ _LENGTH_LIMIT = 10_485_760  # MaxAttrSize, the limit of varchar(n) and char(n)
 
 @dataclass(frozen=True, slots=True)
 class LogicalType:
-    """A type as the application sees it: catalogue name, `atttypmod` (-1: none), and whether an array of it."""
+    """A type as the application sees it: catalogue name, `atttypmod` (-1: none), whether an array."""
 
     name: str
     modifier: int = -1
@@ -111,7 +111,7 @@ class LogicalType:
 
     @property
     def deterministic(self) -> bool:
-        """Whether equality of values is equality of canonical bytes (a numeric needs a fixed scale for it)."""
+        """Whether equality of values is equality of canonical bytes (numeric: given a fixed scale)."""
         if self.array:  # arrays compare dimensions and NULL elements too: bytes would do, scales would not
             return self.row.deterministic and self.element.deterministic
         if self.name == "numeric":

@@ -1,0 +1,184 @@
+"""A policy bound to a catalogue: which attribute of which relation holds which field.
+
+Partitions and inheritance children hold rows of their parent, so they are protected as it is: a child's
+column of the same name is the same field. Where that cannot be (only the child is named in the policy, or two
+parents disagree), the column is bound with a problem, and nothing is written to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from policy import storage
+from policy.catalog import Catalog, Column, Relation
+from policy.model import Field, Mode, Policy, qualified
+from policy.types import LogicalType
+
+TABLE_KINDS = frozenset("rpf")  # ordinary, partitioned and foreign tables hold rows that can be protected
+
+_NOTHING: Mapping[str, BoundField] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class BoundField:
+    """A field and the column that holds it.
+
+    `type` is what the application sees; `storage` is the catalogue name of the column's type.
+    `problem` says in one sentence why values of it cannot be stored or compared now; None if they can.
+    """
+
+    field: Field
+    type: LogicalType
+    storage: str
+    storage_oid: int
+    relation_oid: int
+    number: int
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class Binding:
+    """`fields`: relation oid -> attribute number -> the field bound there."""
+
+    catalog: Catalog
+    policy: Policy
+    fields: Mapping[int, Mapping[int, BoundField]]
+    columns: Mapping[int, Mapping[str, BoundField]]  # the same by column name
+
+    def of(self, relation: Relation) -> Mapping[str, BoundField]:
+        """The protected columns of a relation by name; empty where there are none."""
+        return self.columns.get(relation.oid, _NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A field that wants a column, and why it cannot simply have it."""
+
+    field: Field
+    problem: str | None = None
+
+
+def bind(policy: Policy, catalog: Catalog) -> Binding:
+    """Find the columns of the policy's fields. Unknown names are left out: `check` reports them."""
+    claims = _claimed_by_name(policy, catalog)
+    if claims:
+        _pass_down(claims, catalog)
+        _pass_up(claims, catalog)
+    columns = {
+        oid: MappingProxyType(_bound_columns(catalog.relations[oid], wanted))
+        for oid, wanted in claims.items()
+    }
+    numbers = {
+        oid: MappingProxyType({bound.number: bound for bound in by_name.values()})
+        for oid, by_name in columns.items()
+        if by_name
+    }
+    return Binding(catalog, policy, MappingProxyType(numbers), MappingProxyType(columns))
+
+
+_Claims = dict[int, dict[str, _Claim]]  # relation oid -> column name -> claim
+
+
+def _claimed_by_name(policy: Policy, catalog: Catalog) -> _Claims:
+    claims: _Claims = {}
+    for (schema, table), fields in policy.tables.items():
+        relation = catalog.lookup(schema, table)
+        if relation is not None and relation.kind in TABLE_KINDS:
+            claims[relation.oid] = {name: _Claim(field) for name, field in fields.items()}
+    return claims
+
+
+def _pass_down(claims: _Claims, catalog: Catalog) -> None:
+    """Give each protected column of a parent to its children, and theirs."""
+    children = _children(catalog)
+    waiting = list(claims)
+    while waiting:
+        parent_oid = waiting.pop(0)
+        for child in children.get(parent_oid, ()):
+            own = claims.setdefault(child.oid, {})
+            changed = [_inherit(own, name, claim, child) for name, claim in list(claims[parent_oid].items())]
+            if any(changed):
+                waiting.append(child.oid)
+
+
+def _inherit(own: dict[str, _Claim], name: str, claim: _Claim, child: Relation) -> bool:
+    """Merge one claim of a parent into its child's; whether the child's has changed."""
+    if child.column(name) is None:
+        return False
+    present = own.get(name)
+    if present is None:
+        own[name] = claim
+        return True
+    if present.problem is not None or _interchangeable(present.field, claim.field):
+        return False
+    own[name] = _Claim(
+        claim.field,
+        f"it belongs to two fields, {present.field} and, as a child table's column, {claim.field}: "
+        "keep only the parent table in the policy",
+    )
+    return True
+
+
+def _interchangeable(one: Field, other: Field) -> bool:
+    """Whether a value sealed as one field opens as the other."""
+    return one.key_name == other.key_name and one.algorithm == other.algorithm and one.type == other.type
+
+
+def _pass_up(claims: _Claims, catalog: Catalog) -> None:
+    """Stop writes through a parent that the policy forgot: plaintext would reach the protected child."""
+    for oid, wanted in list(claims.items()):
+        child = catalog.relations[oid]
+        for parent in catalog.ancestors(child):
+            own = claims.setdefault(parent.oid, {})
+            for name, claim in wanted.items():
+                if name not in own and parent.column(name) is not None:
+                    own[name] = _Claim(claim.field, _forgotten(parent, child))
+
+
+def _forgotten(parent: Relation, child: Relation) -> str:
+    return (
+        f"the policy protects it in {qualified(child.schema, child.name)} but not in the parent table: "
+        f"name {qualified(parent.schema, parent.name)} in the policy instead"
+    )
+
+
+def _children(catalog: Catalog) -> Mapping[int, list[Relation]]:
+    children: dict[int, list[Relation]] = {}
+    for relation in catalog.relations.values():
+        for parent in relation.parents:
+            children.setdefault(parent, []).append(relation)
+    return children
+
+
+def _bound_columns(relation: Relation, wanted: Mapping[str, _Claim]) -> dict[str, BoundField]:
+    bound = {}
+    for name, claim in wanted.items():
+        if (column := relation.column(name)) is not None:
+            bound[name] = _bound(relation, column, claim)
+    return bound
+
+
+def _bound(relation: Relation, column: Column, claim: _Claim) -> BoundField:
+    field = claim.field
+    own = LogicalType.from_catalog(column.type_oid, column.modifier)
+    logical = field.type or own or LogicalType("text")
+    problem = (
+        claim.problem or storage.problem(column, logical, field.algorithm) or _mode_problem(field, logical)
+    )
+    return BoundField(
+        field=field,
+        type=logical,
+        storage=column.type_name,
+        storage_oid=column.type_oid,
+        relation_oid=relation.oid,
+        number=column.number,
+        problem=problem,
+    )
+
+
+def _mode_problem(field: Field, logical: LogicalType) -> str | None:
+    if field.mode is not Mode.DETERMINISTIC or logical.deterministic:
+        return None
+    return f"equal values of type {logical} need not have equal bytes, so its class must be randomized"

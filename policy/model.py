@@ -1,0 +1,108 @@
+"""The policy as loaded: which columns are protected, and how. Frozen; no YAML and no catalogue here."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from policy.types import LogicalType
+
+
+class Mode(enum.Enum):
+    """How a field is protected."""
+
+    RANDOMIZED = "randomized"  # equal values have different ciphertexts
+    DETERMINISTIC = "deterministic"  # equal values have equal ciphertexts, so that they can be compared
+
+
+# The algorithms of each mode; the first is the default. Names are those of the keystore.
+ALGORITHMS: Mapping[Mode, tuple[str, ...]] = {
+    Mode.RANDOMIZED: ("aes-256-gcm", "chacha20-poly1305"),
+    Mode.DETERMINISTIC: ("aes-siv",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place in a configuration file; line and column count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldClass:
+    """A named kind of data, shared by fields."""
+
+    name: str
+    sensitivity: str
+    mode: Mode
+    algorithm: str
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One protected column. `type` is the logical type the policy names; None means the column's own."""
+
+    schema: str
+    table: str
+    column: str
+    id: str
+    key: str | None
+    field_class: FieldClass
+    type: LogicalType | None
+    plaintext_allowed: bool
+    location: Location
+
+    @property
+    def mode(self) -> Mode:
+        return self.field_class.mode
+
+    @property
+    def algorithm(self) -> str:
+        return self.field_class.algorithm
+
+    @property
+    def key_name(self) -> str:
+        """The name of the field's encryption key, which the associated data holds."""
+        return self.key or self.id
+
+    @property
+    def dek_name(self) -> str:
+        """The name of the data encryption key that the field's key is made from."""
+        return self.key or qualified(self.schema, self.table)
+
+    def __str__(self) -> str:
+        return qualified(self.schema, self.table, self.column)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Every class and every field; tables by (schema, name), their fields by column name."""
+
+    classes: Mapping[str, FieldClass]
+    tables: Mapping[tuple[str, str], Mapping[str, Field]]
+
+    def fields(self) -> Iterator[Field]:
+        for columns in self.tables.values():
+            yield from columns.values()
+
+
+def qualified(*names: str) -> str:
+    """Names joined by dots; one that holds a dot or a double quote stands in double quotes.
+
+    >>> qualified("public", "users", "first.name")
+    'public.users."first.name"'
+    """
+    return ".".join(_quoted(name) for name in names)
+
+
+def _quoted(name: str) -> str:
+    if name and "." not in name and '"' not in name:
+        return name
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,75 @@
+"""What a column must be to hold the ciphertext of a logical type, and how long that ciphertext gets.
+
+The column's own type is the storage where an ASCII or binary form with a marker fits into it (text, bytea,
+json); every other type is kept in a bytea column.
+"""
+
+from __future__ import annotations
+
+from policy.catalog import Column
+from policy.types import TYPES, LogicalType
+
+_TEXT_TYPES = ("text", "varchar", "bpchar")
+_BYTES_PER_CHARACTER = 4  # the longest UTF-8 sequence of PostgreSQL's encodings
+
+# Bytes that an envelope adds to the canonical bytes; docs/envelope.md has them one by one.
+ENVELOPE_OVERHEAD = {"aes-256-gcm": 40, "chacha20-poly1305": 40, "aes-siv": 28}
+MARKER_LENGTH = len("pgv1:")
+
+
+def ascii_length(canonical_bytes: int, algorithm: str) -> int:
+    """Characters of the ASCII form of a value of so many canonical bytes (base64url without padding)."""
+    envelope = canonical_bytes + ENVELOPE_OVERHEAD[algorithm]
+    return MARKER_LENGTH + (envelope * 4 + 2) // 3
+
+
+def needed_length(type: LogicalType, algorithm: str) -> int | None:  # noqa: A002 -- PostgreSQL's word
+    """Characters that a text column needs for every value of the type; None where the type has no limit."""
+    if type.length is None or type.array:
+        return None
+    return ascii_length(type.length * _BYTES_PER_CHARACTER, algorithm)
+
+
+def length_limit(column: Column) -> int | None:
+    """The n of a varchar(n) or char(n) column."""
+    own = LogicalType.from_catalog(column.type_oid, column.modifier)
+    return None if own is None or own.array else own.length
+
+
+def spelled(column: Column) -> str:
+    """The column's type as SQL spells it, for messages."""
+    own = LogicalType.from_catalog(column.type_oid, column.modifier)
+    return str(own) if own is not None else column.type_name
+
+
+def problem(column: Column, type: LogicalType, algorithm: str) -> str | None:  # noqa: A002
+    """Why the column cannot hold the ciphertext of any value of the type, in one sentence; None if it can."""
+    if LogicalType.from_catalog(column.type_oid, column.modifier) is None:
+        return f"its type {column.type_name} cannot be protected (supported: {', '.join(TYPES)})"
+    if column.type_name not in storages(type):
+        wanted = " or ".join(storages(type)[:2])
+        return (
+            f"it is of type {spelled(column)}, and ciphertext of {type} is kept in {wanted}: "
+            f"change the column to {wanted} and write type: {type} in the policy"
+        )
+    limit = length_limit(column)
+    if limit is None:
+        return None
+    if column.type_name == "bpchar":
+        return (
+            f"it is of type {spelled(column)}, which would pad ciphertext with blanks: "
+            f"change the column to text and write type: {type} in the policy"
+        )
+    if limit < (least := ascii_length(0, algorithm)):
+        return (
+            f"it is of type {spelled(column)}, and the shortest ciphertext has {least} characters: "
+            f"change the column to text and write type: {type} in the policy"
+        )
+    return None
+
+
+def storages(type: LogicalType) -> tuple[str, ...]:  # noqa: A002
+    """Catalogue names of the column types that can hold ciphertext of a logical type, the best first."""
+    if type.storage in _TEXT_TYPES:
+        return _TEXT_TYPES
+    return (type.storage,)
