@@ -1,0 +1,75 @@
+"""Fixtures that every test may use: PostgreSQL servers, a database of one's own, and pgveil before it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent.parent))  # so that tests import their helpers as `tests.…`
+
+from tests.postgres import DEBIAN_15, Database, Postgres, start_postgres, versions_to_test
+from tests.proxy_process import Veils
+
+
+@pytest.fixture(scope="session")
+def postgres16() -> Iterator[Postgres]:
+    """PostgreSQL 16."""
+    with start_postgres(16) as postgres:
+        yield postgres
+
+
+@pytest.fixture(scope="session")
+def postgres18() -> Iterator[Postgres]:
+    """PostgreSQL 18."""
+    with start_postgres(18) as postgres:
+        yield postgres
+
+
+@pytest.fixture(scope="session")
+def postgres15_tls() -> Iterator[Postgres]:
+    """PostgreSQL 15 with TLS and client certificates; skips where Debian's package is not installed."""
+    if not DEBIAN_15.exists():
+        pytest.skip("Debian's PostgreSQL 15 is not installed (apt-get install postgresql-15)")
+    with start_postgres(15) as postgres:
+        yield postgres
+
+
+@pytest.fixture(scope="session", params=versions_to_test(), ids="pg{}".format)
+def postgres(request: pytest.FixtureRequest) -> Postgres:
+    """Each version of PostgreSQL in turn: a test that uses it runs once for each."""
+    server: Postgres = request.getfixturevalue(
+        "postgres15_tls" if request.param == 15 else f"postgres{request.param}"
+    )
+    return server
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> Iterator[Database]:
+    """A fresh database, in each version of PostgreSQL in turn."""
+    with postgres.database() as database:
+        yield database
+
+
+@pytest.fixture
+def database16(postgres16: Postgres) -> Iterator[Database]:
+    """A fresh database in PostgreSQL 16 only, for tests that no version changes."""
+    with postgres16.database() as database:
+        yield database
+
+
+@pytest.fixture
+def database18(postgres18: Postgres) -> Iterator[Database]:
+    """A fresh database in PostgreSQL 18 only, for tests that no version changes."""
+    with postgres18.database() as database:
+        yield database
+
+
+@pytest.fixture
+def veil(tmp_path: Path) -> Iterator[Veils]:
+    """Makes proxies: `veil(database, policy)` is a running pgveil; afterwards it looks for leaks."""
+    veils = Veils(tmp_path)
+    yield veils
+    veils.end()

@@ -1,0 +1,211 @@
+"""pgveil as its users run it: `pgveil serve`, a process of its own, before a real PostgreSQL."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+import yaml
+
+from proxy.embedded import free_port
+from tests.postgres import Database, url
+
+# Every protected value of a test holds one of these: none may be seen where pgveil should have hidden it.
+CANARY = "kanarie"
+CANARY_NUMBER = 1733173317
+CANARY_DATE = "1973-03-31"
+_CANARIES = (CANARY, str(CANARY_NUMBER), CANARY_DATE)
+
+_START_TIMEOUT = 30.0
+_STOP_TIMEOUT = 30.0
+
+
+def canaries_in(text: str) -> list[str]:
+    """The canaries that a text holds, as they are or in hexadecimal (as bytea is printed)."""
+    hexadecimal = {word.encode().hex(): word for word in _CANARIES}
+    return [word for word in (*_CANARIES, *hexadecimal) if word in text]
+
+
+class Veil:
+    """One `pgveil serve` and its files: pgveil.yaml, policy.yaml, keys/, pgveil.log in `directory`."""
+
+    host = "127.0.0.1"
+
+    def __init__(
+        self, directory: Path, database: Database, policy: str | Mapping[str, Any], **config: Any
+    ) -> None:
+        self.directory = directory
+        self.database = database
+        self.port = free_port()
+        self.admin_port = free_port()
+        self.config_path = directory / "pgveil.yaml"
+        self.policy_path = directory / "policy.yaml"
+        self.log_path = directory / "pgveil.log"
+        self.process: subprocess.Popen[bytes] | None = None
+        postgres = database.postgres
+        self.config: dict[str, Any] = {
+            "listen": f"{self.host}:{self.port}",
+            "upstream": f"postgresql://{postgres.host}:{postgres.port}",
+            "maintenance": database.dsn,
+            "policy": "policy.yaml",
+            "keys": {
+                "provider": "local",
+                "local": {"file": "keys/master.key"},
+                "keystore": {"file": "keys/keystore.json"},
+            },
+            "admin": f"{self.host}:{self.admin_port}",
+            **config,
+        }
+        self.write_policy(policy)
+        self.write_config()
+
+    def write_policy(self, policy: str | Mapping[str, Any]) -> None:
+        """Replace policy.yaml (its text, or what becomes its YAML)."""
+        self.policy_path.write_text(policy if isinstance(policy, str) else yaml.safe_dump(dict(policy)))
+
+    def write_config(self) -> None:
+        """Write `config` to pgveil.yaml."""
+        self.config_path.write_text(yaml.safe_dump(self.config))
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run another command of pgveil with this configuration."""
+        words = [sys.executable, "-m", "proxy", *arguments, "--config", str(self.config_path)]
+        return subprocess.run(
+            words, cwd=self.directory, capture_output=True, text=True, check=False, timeout=60
+        )
+
+    def make_keys(self) -> None:
+        """`pgveil keys init`, once."""
+        if not (self.directory / "keys").exists():
+            done = self.command("keys", "init")
+            assert done.returncode == 0, done.stderr + done.stdout
+
+    def start(self) -> Veil:
+        """Start the process and wait until it is ready; what it logged is the failure's message."""
+        self.make_keys()
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "proxy", "serve", "--config", str(self.config_path)],
+                cwd=self.directory,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + _START_TIMEOUT
+        while not self.ready():
+            assert self.process.poll() is None, (
+                f"pgveil ended with {self.process.returncode}: {self.log_text()}"
+            )
+            assert time.monotonic() < deadline, f"pgveil is not ready: {self.log_text()}"
+            time.sleep(0.05)
+        return self
+
+    def ready(self) -> bool:
+        """Whether /readyz says so."""
+        return self.admin("/readyz")[0] == 200
+
+    def admin(self, path: str) -> tuple[int, str]:
+        """Status and body of a page of the admin listener; status 0 when nobody listens."""
+        try:
+            with urllib.request.urlopen(f"http://{self.host}:{self.admin_port}{path}", timeout=5) as reply:
+                return reply.status, reply.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    def stop(self) -> int | None:
+        """End it with SIGTERM, as a service manager does; its exit code (None if it never ran)."""
+        if self.process is None:
+            return None
+        self.process.terminate()
+        try:
+            return self.process.wait(_STOP_TIMEOUT)
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        """End it and its workers without asking."""
+        if self.process is None or self.process.returncode is not None:
+            return
+        for process in (*psutil.Process(self.process.pid).children(recursive=True), self.process):
+            process.kill()
+        self.process.wait()
+
+    def dsn(self, user: str = "postgres", password: str | None = None, **options: str) -> str:
+        """A URL of the test's database, by way of pgveil."""
+        return url(self.host, self.port, self.database.name, user, password, **options)
+
+    def connect(self, **options: Any) -> psycopg.Connection[Any]:
+        """A psycopg connection through pgveil, in autocommit mode."""
+        return psycopg.connect(self.dsn(), autocommit=True, **options)
+
+    def execute(self, sql: str, parameters: Any = None, **options: Any) -> list[tuple[Any, ...]]:
+        """Run SQL through pgveil; the rows of its (last) result."""
+        with self.connect(**options) as connection:
+            cursor = connection.execute(sql, parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    def log_text(self) -> str:
+        """What pgveil has logged."""
+        return self.log_path.read_text() if self.log_path.exists() else ""
+
+    def rss(self) -> int:
+        """Resident memory in bytes, with that of its workers."""
+        assert self.process is not None
+        main = psutil.Process(self.process.pid)
+        return sum(process.memory_info().rss for process in (main, *main.children(recursive=True)))
+
+    def assert_no_leak(self) -> None:
+        """No canary in pgveil's log, in the tables, or in the server's log of sessions through pgveil."""
+        for place, text in {
+            "pgveil's log": self.log_text(),
+            "the server's log": self.database.log_text(direct=False),
+            "the tables": self.database.contents(),
+        }.items():
+            seen = canaries_in(text)
+            lines = [line for line in text.splitlines() if any(word in line for word in seen)]
+            assert not seen, f"{place} holds {seen}: {lines[:5]}"
+
+
+class Veils:
+    """Starts any number of proxies for one test; `end` stops them and looks for leaks."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._all: list[tuple[Veil, bool]] = []
+
+    def __call__(
+        self,
+        database: Database,
+        policy: str | Mapping[str, Any],
+        *,
+        start: bool = True,
+        leaks: bool = False,
+        **config: Any,
+    ) -> Veil:
+        """A proxy before `database`, started; `config` replaces keys of pgveil.yaml.
+
+        Whoever puts a canary into the tables on purpose says `leaks=True`.
+        """
+        directory = self._directory / f"veil{len(self._all) + 1}"
+        directory.mkdir()
+        veil = Veil(directory, database, policy, **config)
+        self._all.append((veil, leaks))
+        return veil.start() if start else veil
+
+    def end(self) -> None:
+        for veil, _ in self._all:
+            veil.kill()
+        for veil, leaks in self._all:
+            if not leaks:
+                veil.assert_no_leak()
