@@ -1,0 +1,93 @@
+"""The command line: finds the subcommand, and turns what it raises into one line and an exit code.
+
+Exit codes: 0 done, 1 found something wrong, 2 wrong usage or configuration, 130 interrupted (128 + SIGINT).
+Each command is a module of `proxy.commands` with `add_arguments(parser)` and `run(args) -> int`, imported
+only when it is asked for, so that `pgveil --help` needs none of their libraries.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.metadata
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+from proxy.errors import ServerError
+
+COMMANDS = {
+    "serve": "run the proxy",
+    "check": "compare the policy with the database, or ask which statements of a file will work",
+    "explain": "show what would happen to one SQL statement",
+    "keys": "make and list keys",
+    "demo": "see it work: a PostgreSQL of its own, pgveil before it, and an ordinary application",
+}
+WITHOUT_CONFIG = {"demo"}  # it brings its own
+
+DONE, FOUND, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the process's exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    name = next((word for word in arguments if not word.startswith("-")), None)
+    command = importlib.import_module(f"proxy.commands.{name}") if name in COMMANDS else None
+    parsed = _parser(name, command).parse_args(arguments)  # ends with 2 and a line of usage if it cannot
+    if command is None:
+        raise AssertionError("argparse let an unknown command through")
+    try:
+        code: int = command.run(parsed)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output went away, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FOUND
+    except Exception as error:
+        code, line = _explain(error)
+        sys.stderr.write(f"pgveil: {line}\n")
+    return code
+
+
+def _parser(name: str | None, command: ModuleType | None) -> argparse.ArgumentParser:
+    """The parser of the whole command line; only `command` has told its arguments."""
+    parser = argparse.ArgumentParser(prog="pgveil", description="Field-level encryption before PostgreSQL.")
+    parser.add_argument("--version", action="version", version=f"pgveil {_version()}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for known, purpose in COMMANDS.items():
+        # A command may define --config anew, to say what it does with it.
+        sub = commands.add_parser(known, help=purpose, description=purpose, conflict_handler="resolve")
+        if known not in WITHOUT_CONFIG:
+            sub.add_argument(
+                "--config",
+                metavar="FILE",
+                type=Path,
+                default=Path(os.environ.get("PGVEIL_CONFIG", "pgveil.yaml")),
+                help="the configuration (default: $PGVEIL_CONFIG, or pgveil.yaml in this directory)",
+            )
+        if known == name and command is not None:
+            command.add_arguments(sub)
+    return parser
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("pgveil")
+    except importlib.metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
+def _explain(error: Exception) -> tuple[int, str]:
+    """Exit code and a line for whoever typed the command; never a traceback, whose lines may hold values."""
+    if isinstance(error, ServerError):
+        details = [("DETAIL", error.detail), ("HINT", error.hint)]
+        return FOUND, "\n".join([error.message, *(f"{name}: {text}" for name, text in details if text)])
+    if isinstance(error, OSError):
+        return USAGE, f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(last.filename).name}:{last.lineno}"
+    return FOUND, f"unexpected {type(error).__name__} at {place}; please report this"
