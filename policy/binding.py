@@ -13,7 +13,8 @@ from types import MappingProxyType
 
 from policy import storage
 from policy.catalog import Catalog, Column, Relation
-from policy.model import Field, Mode, Policy, qualified
+from policy.model import Field, Policy
+from policy.names import qualified
 from policy.types import LogicalType
 
 TABLE_KINDS = frozenset("rpf")  # ordinary, partitioned and foreign tables hold rows that can be protected
@@ -165,7 +166,9 @@ def _bound(relation: Relation, column: Column, claim: _Claim) -> BoundField:
     own = LogicalType.from_catalog(column.type_oid, column.modifier)
     logical = field.type or own or LogicalType("text")
     problem = (
-        claim.problem or storage.problem(column, logical, field.algorithm) or _mode_problem(field, logical)
+        claim.problem
+        or storage.problem(column, logical, field.algorithm)
+        or storage.mode_problem(field.mode, logical)
     )
     return BoundField(
         field=field,
@@ -176,9 +179,3 @@ def _bound(relation: Relation, column: Column, claim: _Claim) -> BoundField:
         number=column.number,
         problem=problem,
     )
-
-
-def _mode_problem(field: Field, logical: LogicalType) -> str | None:
-    if field.mode is not Mode.DETERMINISTIC or logical.deterministic:
-        return None
-    return f"equal values of type {logical} need not have equal bytes, so its class must be randomized"

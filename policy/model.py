@@ -6,6 +6,7 @@ import enum
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from policy.names import qualified
 from policy.types import LogicalType
 
 
@@ -91,18 +92,3 @@ class Policy:
     def fields(self) -> Iterator[Field]:
         for columns in self.tables.values():
             yield from columns.values()
-
-
-def qualified(*names: str) -> str:
-    """Names joined by dots; one that holds a dot or a double quote stands in double quotes.
-
-    >>> qualified("public", "users", "first.name")
-    'public.users."first.name"'
-    """
-    return ".".join(_quoted(name) for name in names)
-
-
-def _quoted(name: str) -> str:
-    if name and "." not in name and '"' not in name:
-        return name
-    return '"' + name.replace('"', '""') + '"'

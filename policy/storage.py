@@ -7,6 +7,7 @@ json); every other type is kept in a bytea column.
 from __future__ import annotations
 
 from policy.catalog import Column
+from policy.model import Mode
 from policy.types import TYPES, LogicalType
 
 _TEXT_TYPES = ("text", "varchar", "bpchar")
@@ -73,3 +74,12 @@ def storages(type: LogicalType) -> tuple[str, ...]:  # noqa: A002
     if type.storage in _TEXT_TYPES:
         return _TEXT_TYPES
     return (type.storage,)
+
+
+def mode_problem(mode: Mode, logical: LogicalType) -> str | None:
+    """Why a field of the type cannot have the mode, as a clause; None if it can."""
+    if mode is Mode.RANDOMIZED or logical.deterministic:
+        return None
+    if logical.name == "numeric":
+        return f"type {logical} has no fixed scale, so equal values may differ in bytes: write numeric(p, s)"
+    return f"equal values of type {logical} may differ in bytes, so it can only be randomized"
