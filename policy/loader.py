@@ -27,38 +27,42 @@ class PolicyError(DocumentError):
 
 def load(path: str | Path) -> Policy:
     """Read a policy. Raises PolicyError, whose findings name every error of the file."""
+    problems = Problems()
     try:
-        document = read_document(path)
+        document = read_document(path, problems)
     except DocumentError as error:
         raise PolicyError(error.findings) from None
-    problems = Problems()
     policy = builder.build(document, problems)
     problems.raise_any(PolicyError)
     return policy
 
 
-def read_document(path: str | Path) -> MappingNode:
-    """Read a YAML file that holds one mapping. Raises DocumentError where that fails."""
+def read_document(path: str | Path, problems: Problems) -> MappingNode:
+    """Read a YAML file that holds one mapping.
+
+    What leaves the rest of the file readable (a duplicate key, a tag) is noted in `problems`; raises
+    DocumentError where there is nothing to go on with.
+    """
     name = str(path)
-    text = _read(name)
+    root = _compose(name, _read(name))
+    if root is None:
+        raise DocumentError([f"{name}:1:1: the file is empty"])
+    document = _Converter(name, problems).convert(root, 0)
+    if not isinstance(document, MappingNode):
+        raise DocumentError([f"{document.location}: the file must hold a mapping (key: value)"])
+    return document
+
+
+def _compose(name: str, text: str) -> yaml.Node | None:
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        return yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         raise _malformed(name, error) from None
     except yaml.reader.ReaderError as error:
-        raise DocumentError(
-            [f"{_position(name, text, error.position)}: a character that YAML forbids"]
-        ) from None
+        place = _position(name, text, error.position)
+        raise DocumentError([f"{place}: malformed YAML: a control character"]) from None
     except RecursionError:
         raise DocumentError([f"{name}:1:1: nested too deeply"]) from None
-    problems = Problems()
-    document = _Converter(name, problems).convert(root, 0) if root is not None else None
-    if document is not None and not isinstance(document, MappingNode):
-        problems.add(document.location, "the file must hold a mapping (key: value)")
-    problems.raise_any(DocumentError)
-    if isinstance(document, MappingNode):
-        return document
-    raise DocumentError([f"{name}:1:1: the file is empty"])
 
 
 def _read(name: str) -> str:
@@ -74,7 +78,7 @@ def _read(name: str) -> str:
 def _malformed(name: str, error: yaml.MarkedYAMLError) -> DocumentError:
     mark = error.problem_mark or error.context_mark
     place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark is not None else f"{name}:1:1"
-    reason = " ".join(part for part in (error.problem, error.context) if part)
+    reason = ", ".join(part for part in (error.context, error.problem) if part)
     return DocumentError([f"{place}: malformed YAML: {reason}"])
 
 

@@ -13,8 +13,9 @@ from policy.types import TYPES, LogicalType
 _TEXT_TYPES = ("text", "varchar", "bpchar")
 _BYTES_PER_CHARACTER = 4  # the longest UTF-8 sequence of PostgreSQL's encodings
 
-# Bytes that an envelope adds to the canonical bytes; docs/envelope.md has them one by one.
-ENVELOPE_OVERHEAD = {"aes-256-gcm": 40, "chacha20-poly1305": 40, "aes-siv": 28}
+# Bytes that an envelope's ASCII form encodes beside the canonical bytes: header, nonce, tag and format byte
+# (docs/envelope.md). Stated here because `policy` does not import `crypto`; a test compares the two.
+ENVELOPE_OVERHEAD = {"aes-256-gcm": 35, "chacha20-poly1305": 35, "aes-siv": 23}
 MARKER_LENGTH = len("pgv1:")
 
 
