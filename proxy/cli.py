@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
+from crypto.errors import CryptoError
+from policy.document import DocumentError
 from proxy.errors import ServerError
 
 COMMANDS = {
@@ -86,6 +88,10 @@ def _explain(error: Exception) -> tuple[int, str]:
     if isinstance(error, ServerError):
         details = [("DETAIL", error.detail), ("HINT", error.hint)]
         return FOUND, "\n".join([error.message, *(f"{name}: {text}" for name, text in details if text)])
+    if isinstance(error, DocumentError):
+        return USAGE, "\npgveil: ".join(error.findings)
+    if isinstance(error, CryptoError):
+        return USAGE, str(error)
     if isinstance(error, OSError):
         return USAGE, f"{error.filename}: {error.strerror}" if error.filename else str(error)
     last = traceback.extract_tb(error.__traceback__)[-1]

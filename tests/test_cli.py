@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from crypto.errors import ProviderError
+from policy.document import DocumentError
 from proxy import cli
 from proxy.errors import Refused
 
@@ -103,6 +105,12 @@ def test_the_configuration_can_come_from_the_environment(
     [
         (FileNotFoundError(2, "No such file or directory", "a.yaml"), 2, "a.yaml: No such file or directory"),
         (ConnectionRefusedError("nobody listens there"), 2, "nobody listens there"),
+        (
+            DocumentError(["p.yaml:1:2: bad", "p.yaml:3:4: worse"]),
+            2,
+            "p.yaml:1:2: bad\npgveil: p.yaml:3:4: worse",
+        ),
+        (ProviderError("keys/master.key: others can read it"), 2, "keys/master.key: others can read it"),
         (Refused("no", detail="why", hint="do this"), 1, "no\nDETAIL: why\nHINT: do this"),
     ],
 )
