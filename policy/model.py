@@ -26,14 +26,14 @@ ALGORITHMS: Mapping[Mode, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A place in a configuration file; line and column count from 1."""
+    """A place in a configuration file, counted from 1. Line 0: no file, but what `file` says."""
 
     file: str
     line: int
     column: int
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,149 @@
+"""Every key of the configuration: one row each, with what reads its text and its default."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from policy.document import suggestion
+from proxy.addresses import Endpoint, ServerAddress, parse_listen, parse_url
+
+PREFIX = "PGVEIL_"
+MESSAGE_LIMIT = 0x3FFFFFFF  # PostgreSQL's own (MaxAllocSize)
+
+_UNITS = {"": 1, "ms": 0.001, "s": 1, "min": 60, "h": 3600, "d": 86400}
+_SIZES = {"": 1, "B": 1, "kB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
+_QUANTITY = re.compile(r"(\d{1,12}) ?([a-zA-Z]*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """What a parser of a setting may need beside the text."""
+
+    base: Path
+
+
+Parse = Callable[[str, Reader], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One key: its dotted name, what reads its text, its default as text (None: unset).
+
+    Parsers raise ValueError with a message that goes after the key's name.
+    """
+
+    name: str
+    parse: Parse
+    default: str | None = None
+    required: bool = False  # it has no default and must be given
+    several: bool = False  # a list, or in the environment a comma-separated text
+
+    @property
+    def environment(self) -> str:
+        """The name of its environment variable."""
+        return PREFIX + self.name.replace(".", "_").upper()
+
+
+def _path(text: str, reader: Reader) -> Path:
+    return reader.base / Path(text).expanduser()
+
+
+def _listen(text: str, reader: Reader) -> Endpoint:
+    return parse_listen(text)
+
+
+def _url(text: str, reader: Reader) -> ServerAddress:
+    return parse_url(text, reader.base)
+
+
+def _session_url(text: str, reader: Reader) -> ServerAddress:
+    address = parse_url(text, reader.base)
+    if address.user or address.database:
+        raise ValueError("takes no user and no database: every session brings its own")
+    return address
+
+
+def _login_url(text: str, reader: Reader) -> ServerAddress:
+    address = parse_url(text, reader.base)
+    if not address.user or not address.database:
+        raise ValueError("needs a user and a database: postgresql://user@host:port/database")
+    return address
+
+
+def _flag(text: str, reader: Reader) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return text.lower() == "true"
+
+
+def _name(text: str, reader: Reader) -> str:
+    return text
+
+
+def _one_of(*choices: str) -> Parse:
+    def parse(text: str, reader: Reader) -> str:
+        if text not in choices:
+            raise ValueError(f"must be one of {', '.join(choices)}{suggestion(text, choices)}")
+        return text
+
+    return parse
+
+
+def _number(least: int, most: int) -> Parse:
+    def parse(text: str, reader: Reader) -> int:
+        if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+            raise ValueError(f"must be a number from {least} to {most}")
+        return int(text)
+
+    return parse
+
+
+def _duration(text: str, reader: Reader) -> float:
+    match = _QUANTITY.fullmatch(text)
+    if match is None or match[2] not in _UNITS:
+        raise ValueError("must be a time: a number with ms, s, min, h or d (seconds if there is none)")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def _size(text: str, reader: Reader) -> int:
+    match = _QUANTITY.fullmatch(text)
+    if match is None or match[2] not in _SIZES:
+        raise ValueError("must be a size: a number with B, kB, MB or GB (bytes if there is none)")
+    size = int(match[1]) * _SIZES[match[2]]
+    if not 1024 <= size <= MESSAGE_LIMIT + 1:
+        raise ValueError("must be from 1kB to 1GB")
+    return min(size, MESSAGE_LIMIT)
+
+
+SETTINGS: dict[str, Setting] = {
+    setting.name: setting
+    for setting in (
+        Setting("listen", _listen, "127.0.0.1:6432", several=True),
+        Setting("upstream", _session_url, required=True),
+        Setting("maintenance", _login_url, required=True),
+        Setting("tls.certificate", _path),
+        Setting("tls.key", _path),
+        Setting("tls.client_ca", _path),
+        Setting("tls.required", _flag, "false"),
+        Setting("policy", _path, "policy.yaml"),
+        Setting("keys.provider", _one_of("local", "vault", "aws-kms", "gcp-kms", "azure-key-vault"), "local"),
+        Setting("keys.local.file", _path, "keys/master.key"),
+        Setting("keys.local.passphrase_file", _path),
+        Setting("keys.keystore.file", _path),
+        Setting("keys.keystore.url", _login_url),
+        Setting("keys.keystore.schema", _name, "pgveil"),
+        Setting("keys.cache_ttl", _duration, "300s"),
+        Setting("admin", _listen),
+        Setting("workers", _number(1, 1024), "1"),
+        Setting("max_connections", _number(0, 1_000_000), "0"),
+        Setting("max_message_size", _size, "1GB"),
+        Setting("startup_timeout", _duration, "60s"),
+        Setting("drain_timeout", _duration, "30s"),
+        Setting("catalog_poll", _duration, "30s"),
+        Setting("log_level", _one_of("debug", "info", "warning", "error"), "info"),
+    )
+}
