@@ -2,6 +2,7 @@
 
 `parse` takes the body of a frame and raises ProtocolError unless it is exactly one message;
 `pack` returns the whole frame. Names and texts are bytes, in the client's encoding.
+A repr leaves out what may hold a value.
 ParseComplete, BindComplete, CloseComplete, NoData, EmptyQueryResponse, PortalSuspended and CopyDone
 have no body: `frame(NO_DATA)`. CopyData is the same as the frontend's.
 """
@@ -106,7 +107,7 @@ class ParameterDescription:
 class DataRow:
     """One row; None is NULL. Rows in bulk are the business of `rows.py`."""
 
-    values: tuple[bytes | None, ...]
+    values: tuple[bytes | None, ...] = field(repr=False)
 
     @classmethod
     def parse(cls, body: Buffer) -> DataRow:
@@ -367,7 +368,7 @@ class NotificationResponse:
 
     pid: int
     channel: bytes
-    payload: bytes
+    payload: bytes = field(repr=False)
 
     @classmethod
     def parse(cls, body: Buffer) -> NotificationResponse:
@@ -385,7 +386,7 @@ class NotificationResponse:
 class FunctionCallResponse:
     """The result of a FunctionCall; None is NULL."""
 
-    value: bytes | None
+    value: bytes | None = field(repr=False)
 
     @classmethod
     def parse(cls, body: Buffer) -> FunctionCallResponse:

@@ -2,12 +2,13 @@
 
 `parse` takes the body of a frame and raises ProtocolError unless it is exactly one message;
 `pack` returns the whole frame. Names and SQL are bytes, in the client's encoding.
+A repr leaves out what may hold a value.
 Sync, Flush, Terminate and CopyDone have no body: `frame(SYNC)`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from struct import error
 
 from proxy.wire.errors import ProtocolError
@@ -46,7 +47,7 @@ PORTAL = b"P"
 class Query:
     """A simple query: one string of any number of statements."""
 
-    sql: bytes
+    sql: bytes = field(repr=False)
 
     @classmethod
     def parse(cls, body: Buffer) -> Query:
@@ -64,7 +65,7 @@ class Parse:
     """Make a prepared statement. `types` are OIDs, 0 for unspecified; there may be more parameters."""
 
     name: bytes
-    sql: bytes
+    sql: bytes = field(repr=False)
     types: tuple[int, ...] = ()
 
     @classmethod
@@ -85,7 +86,7 @@ class Bind:
     portal: bytes
     statement: bytes
     param_formats: tuple[int, ...] = ()
-    params: tuple[bytes | None, ...] = ()
+    params: tuple[bytes | None, ...] = field(default=(), repr=False)
     result_formats: tuple[int, ...] = ()
 
     @classmethod
@@ -231,7 +232,7 @@ class FunctionCall:
 
     oid: int
     arg_formats: tuple[int, ...] = ()
-    args: tuple[bytes | None, ...] = ()
+    args: tuple[bytes | None, ...] = field(default=(), repr=False)
     result_format: int = 0
 
     @classmethod
@@ -252,7 +253,7 @@ class FunctionCall:
 class CopyData:
     """A piece of a COPY stream, in either direction; its ends need not be those of rows."""
 
-    data: bytes
+    data: bytes = field(repr=False)
 
     @classmethod
     def parse(cls, body: Buffer) -> CopyData:
@@ -283,7 +284,7 @@ class CopyFail:
 class PasswordMessage:
     """The password, in clear or as an MD5 digest."""
 
-    password: bytes
+    password: bytes = field(repr=False)
 
     @classmethod
     def parse(cls, body: Buffer) -> PasswordMessage:
@@ -295,16 +296,13 @@ class PasswordMessage:
     def pack(self) -> bytes:
         return frame(PASSWORD, pack_string(self.password))
 
-    def __repr__(self) -> str:
-        return "PasswordMessage(...)"
-
 
 @dataclass(frozen=True, slots=True)
 class SASLInitialResponse:
     """The chosen SASL mechanism and the first answer to it; None where there is no answer yet."""
 
     mechanism: bytes
-    response: bytes | None
+    response: bytes | None = field(repr=False)
 
     @classmethod
     def parse(cls, body: Buffer) -> SASLInitialResponse:
@@ -316,15 +314,12 @@ class SASLInitialResponse:
     def pack(self) -> bytes:
         return frame(PASSWORD, pack_string(self.mechanism) + pack_value(self.response))
 
-    def __repr__(self) -> str:
-        return f"SASLInitialResponse(mechanism={self.mechanism!r}, ...)"
-
 
 @dataclass(frozen=True, slots=True)
 class SASLResponse:
     """A further answer of a SASL exchange."""
 
-    data: bytes
+    data: bytes = field(repr=False)
 
     @classmethod
     def parse(cls, body: Buffer) -> SASLResponse:
@@ -332,6 +327,3 @@ class SASLResponse:
 
     def pack(self) -> bytes:
         return frame(PASSWORD, self.data)
-
-    def __repr__(self) -> str:
-        return "SASLResponse(...)"

@@ -29,7 +29,7 @@ class StartupMessage:
     """Protocol version (major << 16 | minor) and parameters; where a name comes twice, the last one holds."""
 
     version: int
-    parameters: Mapping[bytes, bytes] = field(default_factory=dict)
+    parameters: Mapping[bytes, bytes] = field(default_factory=dict, repr=False)
 
     @property
     def major(self) -> int:
