@@ -1,0 +1,72 @@
+"""Puts a key manager together from plain settings: which provider, which keystore.
+
+In two steps, so that a program of several processes can open the provider once, perhaps asking a person for
+a passphrase, and give it to each of them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from crypto.errors import ProviderError
+from crypto.keystore import Keystore
+from crypto.manager import KeyManager
+from crypto.providers import Provider, local
+from crypto.providers.local import Passphrase
+
+PROVIDERS = ("local",)
+
+
+def open_provider(
+    name: str = "local",
+    *,
+    key_file: Path | None = None,
+    passphrase_file: Path | None = None,
+    ask_passphrase: Passphrase | None = None,
+) -> Provider:
+    """Open the master key's provider. Raises ProviderError, with one clear line.
+
+    A sealed key file takes its passphrase from `passphrase_file` if there is one, otherwise by calling
+    `ask_passphrase` (a terminal's prompt, say), otherwise not at all.
+    """
+    if name not in PROVIDERS:
+        raise ProviderError(f"provider {name!r} is not supported (supported: {', '.join(PROVIDERS)})")
+    if key_file is None:
+        raise ProviderError("provider 'local' needs a master key file")
+    passphrase = local.passphrase_from(passphrase_file) if passphrase_file else ask_passphrase
+    return local.load(key_file, passphrase)
+
+
+def open_keystore(
+    provider: Provider, *, file: Path | None = None, url: str | None = None, schema: str = "pgveil"
+) -> Keystore:
+    """The keystore in a sealed file or in a table of the database at `url`; nothing is read yet."""
+    if (file is None) == (url is None):
+        raise ValueError("a keystore is in a file or in a database, one of them")
+    if file is not None:
+        from crypto.keystore_file import FileKeystore
+
+        return FileKeystore(file, provider)
+    from crypto.keystore_table import TableKeystore  # asyncpg, for those who need it
+
+    assert url is not None
+    return TableKeystore(url, schema)
+
+
+def open_manager(
+    *,
+    provider: str = "local",
+    key_file: Path | None = None,
+    passphrase_file: Path | None = None,
+    ask_passphrase: Passphrase | None = None,
+    keystore_file: Path | None = None,
+    keystore_url: str | None = None,
+    keystore_schema: str = "pgveil",
+    cache_ttl: float = 300.0,
+) -> KeyManager:
+    """A key manager, ready for `load`. Raises ProviderError, or ValueError for impossible settings."""
+    opened = open_provider(
+        provider, key_file=key_file, passphrase_file=passphrase_file, ask_passphrase=ask_passphrase
+    )
+    keystore = open_keystore(opened, file=keystore_file, url=keystore_url, schema=keystore_schema)
+    return KeyManager(keystore, opened, cache_ttl=cache_ttl)

@@ -1,0 +1,132 @@
+"""How keys are made and opened: master key -> data encryption key (DEK) -> field encryption key (FEK).
+
+A DEK is 32 random bytes, wrapped by the master key's provider. A FEK is HKDF-SHA256 of its DEK and a random
+salt, and then is stored wrapped by the DEK: to rotate a DEK is to wrap its FEKs anew, and rewrites no row.
+A wrapped key is bound to its record's identity twice: by the wrap's associated data, and by the key hash,
+which also holds where a provider cannot bind.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+from crypto.envelope import SUITES, length_prefixed
+from crypto.errors import DecryptionError, KeystoreError, ProviderError, ProviderUnavailable
+from crypto.kdf import hkdf_sha256
+from crypto.keyset import KeyState, KeyType
+from crypto.keystore import KeyRecord
+from crypto.providers import Provider
+from crypto.secret import Secret
+from crypto.wrapping import WrappingKey
+
+DEK_BYTES = 32
+SALT_BYTES = 32
+DEK_ALGORITHM = "aes-256-gcm"  # what it wraps with
+
+
+class DataKey(Secret):
+    """An opened DEK: wraps FEKs, and derives new ones."""
+
+    __slots__ = ("_key", "_wrapping", "id")
+
+    def __init__(self, id: UUID, key: bytes) -> None:  # noqa: A002  the record's id
+        self.id = id
+        self._key = key
+        self._wrapping = WrappingKey(key)
+
+    def create(self, record: KeyRecord) -> tuple[KeyRecord, bytes]:
+        """Make the key of a new FEK's record; returns the record with the key wrapped, and the key."""
+        key = hkdf_sha256(
+            self._key,
+            salt=os.urandom(SALT_BYTES),
+            info=length_prefixed(
+                b"pgveil v1 fek",
+                record.name.encode(),
+                str(record.version).encode(),
+                record.algorithm.encode(),
+            ),
+            length=SUITES[record.algorithm].key_bytes,
+        )
+        return _sealed(record, key, self._wrapping.wrap(key, record.identity)), key
+
+    def open(self, record: KeyRecord) -> bytes:
+        """The key of a FEK's record. Raises KeystoreError if the record was altered."""
+        if record.encrypted_key is None or record.parent_id != self.id:
+            raise _altered(record)
+        try:
+            key = self._wrapping.unwrap(record.encrypted_key, record.identity)
+        except DecryptionError:
+            raise _altered(record) from None
+        return _verified(record, key)
+
+
+async def create_dek(record: KeyRecord, provider: Provider) -> tuple[KeyRecord, DataKey]:
+    """Make the key of a new DEK's record; returns the record with the key wrapped, and the key."""
+    key = os.urandom(DEK_BYTES)
+    wrapped = await provider.wrap(key, record.identity)
+    return _sealed(record, key, wrapped), DataKey(record.id, key)
+
+
+async def open_dek(record: KeyRecord, provider: Provider) -> DataKey:
+    """Unwrap a DEK. Raises KeystoreError if it was altered, ProviderUnavailable if the provider is away."""
+    if record.encrypted_key is None:
+        raise _altered(record)
+    try:
+        key = await provider.unwrap(record.encrypted_key, record.identity)
+    except ProviderUnavailable:
+        raise
+    except ProviderError as error:
+        raise KeystoreError(f"{_named(record)} does not open: {error}") from None
+    return DataKey(record.id, _verified(record, key))
+
+
+def new_record(
+    records: Iterable[KeyRecord], key_type: KeyType, name: str, algorithm: str, parent: KeyRecord | None
+) -> KeyRecord:
+    """A record, with no key yet, of the next version of a key; its short id is unique among `records`."""
+    known = tuple(records)
+    versions = [r.version for r in known if r.key_type is key_type and r.name == name]
+    return KeyRecord(
+        id=_unique_id({r.short_id for r in known}),
+        key_type=key_type,
+        name=name,
+        version=max(versions, default=0) + 1,
+        parent_id=parent.id if parent else None,
+        algorithm=algorithm,
+        state=KeyState.ACTIVE,
+    )
+
+
+def _unique_id(taken: set[bytes]) -> UUID:
+    while (candidate := uuid4()).bytes[:4] in taken:
+        pass
+    return candidate
+
+
+def _key_hash(record: KeyRecord, key: bytes) -> bytes:
+    """HMAC-SHA256 of the record's identity under a key derived from the key itself: reveals nothing of it."""
+    hash_key = hkdf_sha256(key, salt=b"", info=b"pgveil v1 key hash", length=32)
+    return hmac.digest(hash_key, record.identity, hashlib.sha256)
+
+
+def _sealed(record: KeyRecord, key: bytes, wrapped: bytes) -> KeyRecord:
+    return replace(record, encrypted_key=wrapped, key_hash=_key_hash(record, key))
+
+
+def _verified(record: KeyRecord, key: bytes) -> bytes:
+    if record.key_hash is None or not hmac.compare_digest(record.key_hash, _key_hash(record, key)):
+        raise _altered(record)
+    return key
+
+
+def _named(record: KeyRecord) -> str:
+    return f"{record.key_type.value} {record.name!r} version {record.version}"
+
+
+def _altered(record: KeyRecord) -> KeystoreError:
+    return KeystoreError(f"{_named(record)} does not open: its record was altered, or belongs elsewhere")

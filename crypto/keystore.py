@@ -1,0 +1,110 @@
+"""Where wrapped keys are kept: the record of one key version, and what every keystore can do."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from crypto.envelope import KEY_ID_BYTES, length_prefixed
+from crypto.keyset import KeyState, KeyType
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """One key version as the keystore holds it. What is secret in it is wrapped.
+
+    `name` is the table's column key_id: of a FEK the field's id or the shared key's name, of a DEK
+    schema.table or the shared key's name, of a master reference what its provider calls it.
+    """
+
+    id: UUID
+    key_type: KeyType
+    name: str
+    version: int
+    parent_id: UUID | None  # FEK: its DEK; DEK: the master reference
+    algorithm: str
+    state: KeyState
+    encrypted_key: bytes | None = field(default=None, repr=False)
+    key_hash: bytes | None = field(default=None, repr=False)
+    created_at: datetime = field(default_factory=_now)
+    expires_at: datetime | None = None
+    rotation_count: int = 0
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def short_id(self) -> bytes:
+        """What envelopes call this key; unique in a keystore."""
+        return self.id.bytes[:KEY_ID_BYTES]
+
+    @property
+    def encryptions(self) -> int:
+        """Encryptions that processes have reported so far."""
+        return int(self.metadata.get("encryptions", 0))
+
+    @property
+    def identity(self) -> bytes:
+        """What the wrapped key is bound to, so that no two rows can be swapped and none renamed."""
+        return length_prefixed(
+            b"pgveil v1 key",
+            self.key_type.value.encode(),
+            self.name.encode(),
+            str(self.version).encode(),
+            self.algorithm.encode(),
+            self.id.bytes,
+            self.parent_id.bytes if self.parent_id else b"",
+        )
+
+    def advanced(self, to: KeyState) -> KeyRecord:
+        """The record in its next state; a destroyed key is gone. Raises ValueError for an impossible step."""
+        state = self.state.advance(to)
+        if state is KeyState.DESTROYED:
+            return replace(self, state=state, encrypted_key=None)
+        return replace(self, state=state)
+
+    def counted(self, encryptions: int) -> KeyRecord:
+        """The record with so many encryptions more."""
+        return replace(self, metadata={**self.metadata, "encryptions": self.encryptions + encryptions})
+
+
+Records = tuple[KeyRecord, ...]
+Change = Callable[[Records], Awaitable[Iterable[KeyRecord]]]
+
+
+class Keystore(Protocol):
+    """What the key manager needs of a keystore. Methods raise KeystoreError or KeystoreUnavailable."""
+
+    @property
+    def location(self) -> str:
+        """Where the keys are, for people."""
+
+    async def create(self) -> None:
+        """Set the keystore up, empty; one that exists is left as it is."""
+
+    async def read(self) -> Records:
+        """Every record, in no particular order."""
+
+    async def update(self, change: Change) -> Records:
+        """Change the keystore while no other process can; returns every record as it is then.
+
+        `change` is given every record and returns those to add, or to put in the place of one of the same
+        id. They are stored all or none; if it raises, none.
+        """
+
+    async def count(self, encryptions: Mapping[UUID, int]) -> Mapping[UUID, int]:
+        """Add to the encryptions of key versions; returns their new totals."""
+
+    async def close(self) -> None: ...
+
+
+def merge(records: Iterable[KeyRecord], changed: Iterable[KeyRecord]) -> Records:
+    """The records with the changed ones added, or in the place of those of the same id."""
+    merged = {record.id: record for record in records}
+    merged.update((record.id, record) for record in changed)
+    return tuple(merged.values())

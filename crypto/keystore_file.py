@@ -1,0 +1,212 @@
+"""The keystore in one sealed JSON file: replaced whole, locked while it changes, and proved unaltered.
+
+The seal is an HMAC-SHA256 over everything else in the file, under a key of its own that the master key's
+provider wraps. It shows that nothing was altered, added or taken away; it cannot show that the file is the
+newest one. docs/envelope.md has the format.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import fcntl
+import hashlib
+import hmac
+import json
+import os
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from crypto.durable import replace_file
+from crypto.errors import KeystoreError, KeystoreUnavailable, ProviderError, ProviderUnavailable
+from crypto.keyset import KeyState, KeyType
+from crypto.keystore import Change, KeyRecord, Records, merge
+from crypto.providers import Provider
+from crypto.secret import Secret
+
+FORMAT = "pgveil-keystore"
+VERSION = 1
+SEAL_KEY_BYTES = 32
+LOCK_TIMEOUT = 30.0  # seconds
+_LOCK_POLL = 0.01  # seconds
+_SEAL_CONTEXT = b"pgveil v1 keystore file"
+
+
+class FileKeystore(Secret):
+    """A keystore that processes of one host share. See `keystore.Keystore` for the methods."""
+
+    def __init__(self, path: Path, provider: Provider) -> None:
+        self._path = path
+        self._lock_path = path.with_name(path.name + ".lock")
+        self._provider = provider
+        self._seal_keys: dict[str, bytes] = {}  # by how the file holds them: a read needs the provider once
+
+    @property
+    def location(self) -> str:
+        return str(self._path)
+
+    async def create(self) -> None:
+        async with self._lock():
+            if not await asyncio.to_thread(self._path.exists):
+                key = os.urandom(SEAL_KEY_BYTES)
+                wrapped = base64.b64encode(await self._provider.wrap(key, _SEAL_CONTEXT)).decode()
+                self._seal_keys[wrapped] = key
+                await self._write((), wrapped)
+
+    async def read(self) -> Records:
+        return (await self._read())[0]
+
+    async def update(self, change: Change) -> Records:
+        async with self._lock():
+            records, wrapped = await self._read()
+            if not (changed := tuple(await change(records))):
+                return records
+            records = merge(records, changed)
+            await self._write(records, wrapped)
+            return records
+
+    async def count(self, encryptions: Mapping[UUID, int]) -> Mapping[UUID, int]:
+        async def add(records: Records) -> Iterable[KeyRecord]:
+            return [r.counted(encryptions[r.id]) for r in records if r.id in encryptions]
+
+        return {r.id: r.encryptions for r in await self.update(add) if r.id in encryptions}
+
+    async def close(self) -> None:
+        self._seal_keys.clear()
+
+    async def _read(self) -> tuple[Records, str]:
+        """The records, and the wrapped key of the seal."""
+        content = await asyncio.to_thread(self._read_bytes)
+        try:
+            document = json.loads(content)
+            if document["format"] != FORMAT:
+                raise ValueError
+            if document["version"] != VERSION:
+                raise KeystoreError(f"{self._path}: is of a later version of pgveil")
+            seal = document.pop("seal")
+            wrapped, mac = seal["key"], base64.b64decode(seal["mac"], validate=True)
+            key = await self._seal_key(wrapped)
+            if not hmac.compare_digest(mac, _mac(key, document, wrapped)):
+                raise KeystoreError(f"{self._path}: its seal is broken: the file was altered")
+            return tuple(_from_json(fields) for fields in document["keys"]), wrapped
+        except (ValueError, KeyError, TypeError):
+            raise KeystoreError(f"{self._path}: is not a keystore of pgveil") from None
+
+    def _read_bytes(self) -> bytes:
+        try:
+            return self._path.read_bytes()
+        except FileNotFoundError:
+            raise KeystoreError(f"{self._path}: there is no keystore: run pgveil keys init") from None
+        except OSError as error:
+            raise KeystoreUnavailable(f"{self._path}: {error.strerror}") from None
+
+    async def _seal_key(self, wrapped: str) -> bytes:
+        if (key := self._seal_keys.get(wrapped)) is not None:
+            return key
+        try:
+            key = await self._provider.unwrap(base64.b64decode(wrapped, validate=True), _SEAL_CONTEXT)
+        except ProviderUnavailable:
+            raise
+        except ProviderError as error:
+            raise KeystoreError(f"{self._path}: its seal does not open: {error}") from None
+        self._seal_keys[wrapped] = key
+        return key
+
+    async def _write(self, records: Records, wrapped: str) -> None:
+        document = {"format": FORMAT, "version": VERSION, "keys": [_to_json(record) for record in records]}
+        mac = _mac(self._seal_keys[wrapped], document, wrapped)
+        document["seal"] = {"key": wrapped, "mac": _encode(mac)}
+        content = json.dumps(document, indent=1).encode() + b"\n"
+        try:
+            # A caller who gives up must not let go of the lock while the file is being replaced.
+            await _uninterrupted(asyncio.to_thread(replace_file, self._path, content))
+        except OSError as error:
+            raise KeystoreUnavailable(f"{self._path}: {error.strerror}") from None
+
+    @asynccontextmanager
+    async def _lock(self) -> AsyncIterator[None]:
+        """Hold the lock file, which is never replaced, alone among processes and tasks."""
+        try:
+            descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise KeystoreUnavailable(f"{self._lock_path}: {error.strerror}") from None
+        try:
+            await self._acquire(descriptor)
+            yield
+        finally:
+            os.close(descriptor)  # and with it the lock
+
+    async def _acquire(self, descriptor: int) -> None:
+        try:
+            async with asyncio.timeout(LOCK_TIMEOUT):
+                while True:
+                    try:
+                        return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    except BlockingIOError:
+                        await asyncio.sleep(_LOCK_POLL)
+        except TimeoutError:
+            raise KeystoreUnavailable(f"{self._path}: is locked by another process") from None
+
+
+async def _uninterrupted(work: Awaitable[None]) -> None:
+    """Await something that has to end before a cancellation may go on."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
+
+
+def _mac(key: bytes, document: Mapping[str, Any], wrapped: str) -> bytes:
+    """HMAC-SHA256 of the document, without its seal but for the seal's own key, as canonical JSON."""
+    canonical = json.dumps([document, wrapped], sort_keys=True, separators=(",", ":"))
+    return hmac.digest(key, canonical.encode(), hashlib.sha256)
+
+
+def _to_json(record: KeyRecord) -> dict[str, Any]:
+    return {
+        "id": str(record.id),
+        "key_type": record.key_type.value,
+        "key_id": record.name,
+        "version": record.version,
+        "parent_id": str(record.parent_id) if record.parent_id else None,
+        "algorithm": record.algorithm,
+        "state": record.state.value,
+        "encrypted_key": _encode(record.encrypted_key),
+        "key_hash": _encode(record.key_hash),
+        "created_at": record.created_at.isoformat(),
+        "expires_at": record.expires_at.isoformat() if record.expires_at else None,
+        "rotation_count": record.rotation_count,
+        "metadata": dict(record.metadata),
+    }
+
+
+def _from_json(fields: Mapping[str, Any]) -> KeyRecord:
+    return KeyRecord(
+        id=UUID(fields["id"]),
+        key_type=KeyType(fields["key_type"]),
+        name=fields["key_id"],
+        version=fields["version"],
+        parent_id=UUID(fields["parent_id"]) if fields["parent_id"] else None,
+        algorithm=fields["algorithm"],
+        state=KeyState(fields["state"]),
+        encrypted_key=_decode(fields["encrypted_key"]),
+        key_hash=_decode(fields["key_hash"]),
+        created_at=datetime.fromisoformat(fields["created_at"]),
+        expires_at=datetime.fromisoformat(fields["expires_at"]) if fields["expires_at"] else None,
+        rotation_count=fields["rotation_count"],
+        metadata=fields["metadata"],
+    )
+
+
+def _encode(data: bytes | None) -> str | None:
+    return None if data is None else base64.b64encode(data).decode()
+
+
+def _decode(text: str | None) -> bytes | None:
+    return None if text is None else base64.b64decode(text, validate=True)
