@@ -29,6 +29,7 @@ COMMANDS = {
     "demo": "see it work: a PostgreSQL of its own, pgveil before it, and an ordinary application",
 }
 WITHOUT_CONFIG = {"demo"}  # it brings its own
+DEFAULT_CONFIG = "config/pgveil.yaml"
 
 DONE, FOUND, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -68,8 +69,8 @@ def _parser(name: str | None, command: ModuleType | None) -> argparse.ArgumentPa
                 "--config",
                 metavar="FILE",
                 type=Path,
-                default=Path(os.environ.get("PGVEIL_CONFIG", "pgveil.yaml")),
-                help="the configuration (default: $PGVEIL_CONFIG, or pgveil.yaml in this directory)",
+                default=Path(os.environ.get("PGVEIL_CONFIG", DEFAULT_CONFIG)),
+                help=f"the configuration (default: $PGVEIL_CONFIG, or {DEFAULT_CONFIG})",
             )
         if known == name and command is not None:
             command.add_arguments(sub)

@@ -1,0 +1,1 @@
+"""What `pgveil demo` shows: a schema, an ordinary application, and the two views of its data."""
