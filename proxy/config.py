@@ -18,8 +18,6 @@ from policy.model import Location
 from proxy.addresses import Endpoint, ServerAddress
 from proxy.settings import PREFIX, SETTINGS, Reader, Setting
 
-DEFAULT_PATH = "config/pgveil.yaml"
-
 # What Kubernetes puts into the environment of a pod beside a service that is called pgveil.
 _KUBERNETES = re.compile(r"PGVEIL_(SERVICE_.*|PORT(_\d+_.*)?)")
 

@@ -1,0 +1,164 @@
+"""Rows of the catalogue queries -> policy.catalog. Pure; the rows are tuples in the order of the queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from policy.catalog import Catalog, Column, Dependent, Relation
+from proxy import catalog_sql
+
+Rows = Sequence[tuple[Any, ...]]
+_NO_COLUMNS: tuple[Column, ...] = ()
+
+
+@dataclass(frozen=True)
+class SnapshotRows:
+    """What the queries of the whole catalogue returned, by the name of the query."""
+
+    server: tuple[Any, ...]
+    schemas: Rows
+    relations: Rows
+    columns: Rows
+    types: Rows
+    parents: Rows
+    unique_indexes: Rows
+    role_settings: Rows
+    definitions: Mapping[int, str | None]
+    default_search_path: str
+
+
+def build(rows: SnapshotRows, generation: int) -> Catalog:
+    """The catalogue without the details of protected relations."""
+    columns = _columns(rows)
+    parents = _grouped(rows.parents)
+    unique: dict[int, list[tuple[str, ...]]] = {}
+    for oid, numbers, key_count in rows.unique_indexes:
+        unique.setdefault(oid, []).append(_names(columns.get(oid, _NO_COLUMNS), numbers[:key_count]))
+    relations = {
+        oid: Relation(
+            oid=oid,
+            schema=schema,
+            name=name,
+            kind=kind,
+            columns=columns.get(oid, _NO_COLUMNS),
+            definition=rows.definitions.get(oid),
+            unique_indexes=tuple(unique.get(oid, ())),
+            parents=tuple(parents.get(oid, ())),
+        )
+        for oid, schema, name, kind in rows.relations
+    }
+    return Catalog(
+        database=rows.server[0],
+        server_version=rows.server[1],
+        relations=relations,
+        schemas=frozenset(schema for (schema,) in rows.schemas),
+        role_settings={(role, database): setting for role, database, setting in rows.role_settings},
+        default_search_path=rows.default_search_path,
+        generation=generation,
+    )
+
+
+def _columns(rows: SnapshotRows) -> dict[int, tuple[Column, ...]]:
+    type_names: dict[int, str] = dict(rows.types)
+    made: dict[tuple[Any, ...], Column] = {}  # tables have the same columns again and again: share them
+    columns = {}
+    for oid, *arrays in rows.columns:
+        of_relation = []
+        for key in zip(*arrays, strict=True):
+            column = made.get(key)
+            if column is None:
+                column = made[key] = _column(key, type_names)
+            of_relation.append(column)
+        columns[oid] = tuple(of_relation)
+    return columns
+
+
+def _column(key: tuple[Any, ...], type_names: Mapping[int, str]) -> Column:
+    name, number, type_oid, modifier, flags = key
+    return Column(
+        name=name,
+        number=number,
+        type_oid=type_oid,
+        type_name=type_names.get(type_oid, str(type_oid)),
+        modifier=modifier,
+        not_null=bool(flags & catalog_sql.NOT_NULL),
+        has_default=bool(flags & catalog_sql.HAS_DEFAULT),
+        generated=bool(flags & catalog_sql.GENERATED),
+        identity=bool(flags & catalog_sql.IDENTITY),
+    )
+
+
+@dataclass(frozen=True)
+class DetailRows:
+    """What the queries about protected relations returned, by the name of the query."""
+
+    defaults: Rows
+    indexes: Rows
+    check_constraints: Rows
+    foreign_keys: Rows
+    triggers: Rows
+    rules: Rows
+    row_policies: Rows
+    generated_columns: Rows
+
+
+def with_details(catalog: Catalog, rows: DetailRows) -> Catalog:
+    """The catalogue with defaults and dependents of the relations that the rows are about."""
+    expressions = {(oid, number): text for oid, number, text in rows.defaults}
+    dependents: dict[int, list[Dependent]] = {}
+    for oid, dependent in _dependents(catalog, rows):
+        dependents.setdefault(oid, []).append(dependent)
+    relations = dict(catalog.relations)
+    for oid in {oid for oid, _ in expressions} | set(dependents):
+        if (relation := relations.get(oid)) is not None:
+            columns = tuple(
+                replace(column, default=expressions.get((oid, column.number))) for column in relation.columns
+            )
+            relations[oid] = replace(relation, columns=columns, dependents=tuple(dependents.get(oid, ())))
+    return replace(catalog, relations=relations)
+
+
+def _dependents(catalog: Catalog, rows: DetailRows) -> Iterable[tuple[int, Dependent]]:
+    def names(oid: int, numbers: Iterable[int]) -> tuple[str, ...]:
+        relation = catalog.relations.get(oid)
+        return _names(relation.columns, numbers) if relation is not None else ()
+
+    for oid, name, primary, unique, exclusion, keys, key_count, used, definition in rows.indexes:
+        columns = names(oid, sorted({*keys, *used}))
+        kind = _index_kind(primary, unique, exclusion)
+        yield oid, Dependent(kind, name, columns, names(oid, keys[:key_count]), definition)
+    for oid, name, numbers, definition in rows.check_constraints:
+        yield oid, Dependent("check constraint", name, names(oid, numbers or ()), definition=definition)
+    for oid, name, numbers, other, other_numbers, definition in rows.foreign_keys:
+        columns, referenced = names(oid, numbers), names(other, other_numbers)
+        yield oid, Dependent("foreign key", name, columns, columns, definition, other, referenced)
+    for kind, found in (("trigger", rows.triggers), ("rule", rows.rules)):
+        for oid, name, definition in found:
+            yield oid, Dependent(kind, name, (), definition=definition)
+    for oid, name, numbers in rows.row_policies:
+        yield oid, Dependent("row security policy", name, names(oid, numbers))
+    for oid, name, numbers in rows.generated_columns:
+        yield oid, Dependent("generated column", name, names(oid, numbers))
+
+
+def _index_kind(primary: bool, unique: bool, exclusion: bool) -> str:
+    if primary:
+        return "primary key"
+    if exclusion:
+        return "exclusion constraint"
+    return "unique index" if unique else "index"
+
+
+def _names(columns: Iterable[Column], numbers: Iterable[int]) -> tuple[str, ...]:
+    """The names of columns by attribute number; 0, which stands for an expression, is left out."""
+    by_number = {column.number: column.name for column in columns}
+    return tuple(by_number[number] for number in numbers if number in by_number)
+
+
+def _grouped(pairs: Rows) -> dict[int, list[int]]:
+    groups: dict[int, list[int]] = {}
+    for key, value in pairs:
+        groups.setdefault(key, []).append(value)
+    return groups

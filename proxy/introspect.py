@@ -1,0 +1,375 @@
+"""Reads the server's catalogue through asyncpg, and keeps it current for as long as the proxy runs.
+
+A snapshot is read again when a session asks (DDL went by, or a name is unknown), when another worker or proxy
+announces DDL (LISTEN/NOTIFY), and when a poll finds that somebody changed the catalogue past every proxy.
+The SQL stands in `proxy/catalog_sql.py`, what its rows mean in `proxy/catalog_reader.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import ssl
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import asyncpg
+
+from policy.binding import Binding, bind
+from policy.catalog import BUILT_IN_SEARCH_PATH, Catalog
+from policy.model import Policy
+from proxy import catalog_sql
+from proxy.addresses import SYSTEM_ROOTS, ServerAddress
+from proxy.catalog_reader import DetailRows, SnapshotRows, build, with_details
+from proxy.errors import ServerError
+
+if TYPE_CHECKING:  # generic only in the stubs
+    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
+    Connect: TypeAlias = Callable[[str], Awaitable[Connection]]  # a database's name -> a new connection to it
+
+_log = logging.getLogger("pgveil.catalog")
+_CLOSE_TIMEOUT = 2.0  # seconds
+_RETRY_DELAY = 1.0
+_CONNECTION_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+
+
+class CatalogUnavailable(ServerError):
+    """The maintenance login cannot read the catalogue now. `reason` is for the operator only."""
+
+    sqlstate = "58000"
+
+    def __init__(self, database: str, cause: BaseException) -> None:
+        self.reason = str(cause) or type(cause).__name__
+        missing = isinstance(cause, asyncpg.InvalidCatalogNameError)
+        message = f'database "{database}" does not exist' if missing else "the catalogue cannot be read now"
+        super().__init__(message, sqlstate="3D000" if missing else None)
+
+
+def connector(server: ServerAddress) -> Connect:
+    """Connects to databases of a server as its maintenance login."""
+
+    async def connect(database: str) -> Connection:
+        connection: Connection = await asyncpg.connect(
+            host=[endpoint.host for endpoint in server.endpoints],
+            port=[endpoint.port for endpoint in server.endpoints],
+            user=server.user,
+            database=database,
+            passfile=server.passfile,
+            ssl=_tls(server),
+            timeout=server.connect_timeout * len(server.endpoints),
+            server_settings={"application_name": "pgveil"},
+        )
+        return connection
+
+    return connect
+
+
+def _tls(server: ServerAddress) -> ssl.SSLContext | bool:
+    if server.sslmode == "disable":
+        return False
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = server.sslmode == "verify-full"
+    if server.sslmode == "require":
+        context.verify_mode = ssl.CERT_NONE
+    elif server.sslrootcert in (None, SYSTEM_ROOTS):
+        context.load_default_certs()
+    else:
+        context.load_verify_locations(server.sslrootcert)
+    if server.sslcert is not None:
+        context.load_cert_chain(server.sslcert, server.sslkey)
+    return context
+
+
+async def read_catalog(connection: Connection, policy: Policy, generation: int = 0) -> Catalog:
+    """Read one database's catalogue in one snapshot, with the details of what the policy protects."""
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        catalog = build(await _snapshot_rows(connection), generation)
+        protected = list(bind(policy, catalog).columns)
+        if not protected:
+            return catalog
+        try:
+            async with connection.transaction():
+                return with_details(catalog, await _detail_rows(connection, protected))
+        except asyncpg.LockNotAvailableError:  # only `check` uses the details: do without
+            return catalog
+
+
+async def _snapshot_rows(connection: Connection) -> SnapshotRows:
+    (server,) = await _rows(connection, catalog_sql.SERVER)
+    role_settings = await _rows(connection, catalog_sql.ROLE_SETTINGS)
+    return SnapshotRows(
+        server=server,
+        schemas=await _rows(connection, catalog_sql.SCHEMAS),
+        relations=await _rows(connection, catalog_sql.RELATIONS),
+        columns=await _rows(connection, catalog_sql.COLUMNS),
+        types=await _rows(connection, catalog_sql.TYPES),
+        parents=await _rows(connection, catalog_sql.PARENTS),
+        unique_indexes=await _rows(connection, catalog_sql.UNIQUE_INDEXES),
+        role_settings=role_settings,
+        definitions=await _view_definitions(connection),
+        default_search_path=await _default_search_path(connection, server, role_settings),
+    )
+
+
+async def _detail_rows(connection: Connection, oids: list[int]) -> DetailRows:
+    return DetailRows(
+        defaults=await _rows(connection, catalog_sql.DEFAULTS, oids),
+        indexes=await _rows(connection, catalog_sql.INDEXES, oids),
+        check_constraints=await _rows(connection, catalog_sql.CHECK_CONSTRAINTS, oids),
+        foreign_keys=await _rows(connection, catalog_sql.FOREIGN_KEYS, oids),
+        triggers=await _rows(connection, catalog_sql.TRIGGERS, oids),
+        rules=await _rows(connection, catalog_sql.RULES, oids),
+        row_policies=await _rows(connection, catalog_sql.ROW_POLICIES, oids),
+        generated_columns=await _rows(connection, catalog_sql.GENERATED_COLUMNS, oids),
+    )
+
+
+async def _rows(connection: Connection, query: str, *arguments: Any) -> list[tuple[Any, ...]]:
+    return [tuple(record.values()) for record in await connection.fetch(query, *arguments)]
+
+
+async def _view_definitions(connection: Connection) -> dict[int, str | None]:
+    """All of them at once; or one by one without those that are locked, whose definition is then None."""
+    try:
+        async with connection.transaction():
+            return dict(await _rows(connection, catalog_sql.VIEW_DEFINITIONS))
+    except asyncpg.PostgresError:
+        pass
+    definitions: dict[int, str | None] = {}
+    for (oid,) in await _rows(connection, catalog_sql.VIEWS):
+        try:
+            async with connection.transaction():
+                await connection.execute("SET LOCAL lock_timeout TO '50ms'")
+                definitions[oid] = await connection.fetchval(catalog_sql.VIEW_DEFINITION, oid)
+        except asyncpg.PostgresError:
+            definitions[oid] = None
+    return definitions
+
+
+async def _default_search_path(
+    connection: Connection, server: Sequence[Any], role_settings: Iterable[tuple[Any, ...]]
+) -> str:
+    """What the server gives to a role with no setting of its own.
+
+    The maintenance login sees it, unless it has a setting of its own; then only a superuser can look further.
+    """
+    database, _, login, own, built_in = server
+    if not any(role in ("", login) and of in ("", database) for role, of, _ in role_settings):
+        return str(own)
+    with contextlib.suppress(asyncpg.InsufficientPrivilegeError):
+        async with connection.transaction():
+            found = await connection.fetchval(catalog_sql.FILE_SETTING)
+            return str(found) if found is not None else BUILT_IN_SEARCH_PATH
+    return str(built_in)
+
+
+class Catalogs:
+    """The bindings of every database that a session has asked for.
+
+    `on_change(database, binding)` is called whenever a binding is replaced. `poll` is in seconds; with 0 only
+    notifications and sessions start a new look at the catalogue.
+    Each database has one connection of its own, which listens.
+    """
+
+    def __init__(
+        self,
+        connect: Connect,
+        policy: Policy,
+        *,
+        on_change: Callable[[str, Binding], None] | None = None,
+        poll: float = 30.0,
+    ) -> None:
+        self._connect = connect
+        self._policy = policy
+        self._on_change = on_change
+        self._poll = poll
+        self._databases: dict[str, _Database] = {}
+
+    async def get(self, database: str) -> Binding:
+        """The current binding; read if this is the first time. Raises CatalogUnavailable."""
+        watched = self._databases.get(database)
+        if watched is not None and watched.binding is not None:
+            return watched.binding
+        return await self.refresh(database, None)
+
+    async def refresh(self, database: str, names: Iterable[str] | None) -> Binding:
+        """The binding as of now. With names, only if a relation of one of them exists that it lacks.
+
+        Raises CatalogUnavailable.
+        """
+        watched = self._databases.get(database)
+        if watched is None:
+            watched = self._databases[database] = _Database(
+                database, self._connect, self._policy, self._on_change
+            )
+        try:
+            binding = await watched.refresh(None if names is None else sorted(set(names)))
+        except BaseException:
+            if watched.binding is None:  # a name that is no database must not stay here
+                self._databases.pop(database, None)
+                await watched.close()
+            raise
+        current = self._databases.setdefault(database, watched)
+        if current is watched:
+            watched.watch(self._poll)
+        else:  # another caller's failure took this one off the list, and a third began anew
+            await watched.close()
+        return binding
+
+    async def announce(self, database: str) -> Binding:
+        """Tell all workers and proxies that this database's catalogue has changed; the binding as of now."""
+        binding = await self.refresh(database, None)
+        await self._databases[database].notify()
+        return binding
+
+    async def close(self) -> None:
+        """Close every connection. A closed object may not be used again."""
+        databases, self._databases = list(self._databases.values()), {}
+        for watched in databases:
+            await watched.close()
+
+
+class _Database:
+    """One database: its connection, its binding, and the task that keeps it current."""
+
+    def __init__(
+        self,
+        name: str,
+        connect: Connect,
+        policy: Policy,
+        on_change: Callable[[str, Binding], None] | None,
+    ) -> None:
+        self.name = name
+        self.binding: Binding | None = None
+        self._connect = connect
+        self._policy = policy
+        self._on_change = on_change
+        self._identity = uuid.uuid4().hex
+        self._connection: Connection | None = None
+        self._lock = asyncio.Lock()  # one user of the connection at a time
+        self._fingerprint: str | None = None
+        self._generation = 0
+        self._asked = 0
+        self._answered = 0
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def refresh(self, names: list[str] | None) -> Binding:
+        asked = self._asked = self._asked + 1
+        async with self._lock:
+            if self.binding is None or self._answered < asked:
+                await self._attempt(names)
+            assert self.binding is not None
+            return self.binding
+
+    async def _attempt(self, names: list[str] | None) -> None:
+        """Bring the binding up to date; a second time on a new connection if the old one turns out dead."""
+        reused = self._connection is not None and not self._connection.is_closed()
+        try:
+            await self._bring_up_to_date(names)
+        except _CONNECTION_ERRORS as error:
+            if not reused:
+                raise CatalogUnavailable(self.name, error) from error
+            self._drop_connection()
+            try:
+                await self._bring_up_to_date(None)
+            except _CONNECTION_ERRORS as again:
+                raise CatalogUnavailable(self.name, again) from again
+
+    async def _bring_up_to_date(self, names: list[str] | None) -> None:
+        connection = await self._connected()
+        if names is not None and self.binding is not None and not await self._lacks(connection, names):
+            return
+        answering = self._asked  # whoever asked until now is answered by what is read from here on
+        fingerprint = await connection.fetchval(catalog_sql.FINGERPRINT)
+        if self.binding is None or fingerprint != self._fingerprint:
+            await self._read(connection)
+            self._fingerprint = fingerprint
+        self._answered = answering
+
+    async def _read(self, connection: Connection) -> None:
+        self._generation += 1
+        catalog = await read_catalog(connection, self._policy, self._generation)
+        self.binding = bind(self._policy, catalog)
+        if self._on_change is not None:
+            self._on_change(self.name, self.binding)
+
+    async def _lacks(self, connection: Connection, names: list[str]) -> bool:
+        """Whether the server has a relation of one of the names that the snapshot has not."""
+        assert self.binding is not None
+        relations = self.binding.catalog.relations
+        for oid, schema, name in await _rows(connection, catalog_sql.PROBE, names):
+            known = relations.get(oid)
+            if known is None or (known.schema, known.name) != (schema, name):
+                return True
+        return False
+
+    async def _connected(self) -> Connection:
+        if self._connection is None or self._connection.is_closed():
+            connection = await self._connect(self.name)
+            try:
+                await connection.execute(catalog_sql.PREPARE_SESSION)
+                with contextlib.suppress(asyncpg.ReadOnlySQLTransactionError):  # a standby: polling must do
+                    await connection.add_listener(catalog_sql.CHANNEL, self._notified)
+            except BaseException:
+                connection.terminate()
+                raise
+            connection.add_termination_listener(self._terminated)
+            self._connection = connection
+        return self._connection
+
+    def _notified(self, connection: Any, process: int, channel: str, payload: object) -> None:
+        if payload != self._identity:
+            self._wake.set()
+
+    def _terminated(self, connection: Any) -> None:
+        self._wake.set()  # notifications may be missed from now on: connect again and look
+
+    async def notify(self) -> None:
+        async with self._lock:
+            try:
+                connection = await self._connected()
+                await connection.execute(catalog_sql.NOTIFY, catalog_sql.CHANNEL, self._identity)
+            except asyncpg.ReadOnlySQLTransactionError:
+                return
+            except _CONNECTION_ERRORS as error:
+                raise CatalogUnavailable(self.name, error) from error
+
+    def watch(self, poll: float) -> None:
+        """Start to keep the binding current by itself."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._keep_current(poll))
+
+    async def _keep_current(self, poll: float) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(poll or None):
+                    await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self.refresh(None)
+            except CatalogUnavailable as error:
+                _log.warning("database %s: %s (%s)", self.name, error.message, error.reason)
+                await asyncio.sleep(_RETRY_DELAY)
+                self._wake.set()
+
+    def _drop_connection(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None and not connection.is_closed():
+            connection.remove_termination_listener(self._terminated)
+            connection.terminate()
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        connection, self._connection = self._connection, None
+        if connection is not None and not connection.is_closed():
+            connection.remove_termination_listener(self._terminated)
+            try:
+                await connection.close(timeout=_CLOSE_TIMEOUT)
+            except _CONNECTION_ERRORS:
+                connection.terminate()
