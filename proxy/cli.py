@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from crypto.errors import CryptoError
 from policy.document import DocumentError
@@ -39,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     name = next((word for word in arguments if not word.startswith("-")), None)
     command = importlib.import_module(f"proxy.commands.{name}") if name in COMMANDS else None
-    parsed = _parser(name, command).parse_args(arguments)  # ends with 2 and a line of usage if it cannot
+    default = argparse.Namespace(config=Path(os.environ.get("PGVEIL_CONFIG", DEFAULT_CONFIG)))
+    parsed = _parser(name, command).parse_args(arguments, default)  # if it cannot, it ends with 2 and a line
     if command is None:
         raise AssertionError("argparse let an unknown command through")
     try:
@@ -60,21 +62,31 @@ def _parser(name: str | None, command: ModuleType | None) -> argparse.ArgumentPa
     """The parser of the whole command line; only `command` has told its arguments."""
     parser = argparse.ArgumentParser(prog="pgveil", description="Field-level encryption before PostgreSQL.")
     parser.add_argument("--version", action="version", version=f"pgveil {_version()}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(
+        dest="command", metavar="COMMAND", required=True, parser_class=_CommandParser
+    )
     for known, purpose in COMMANDS.items():
-        # A command may define --config anew, to say what it does with it.
-        sub = commands.add_parser(known, help=purpose, description=purpose, conflict_handler="resolve")
-        if known not in WITHOUT_CONFIG:
-            sub.add_argument(
-                "--config",
-                metavar="FILE",
-                type=Path,
-                default=Path(os.environ.get("PGVEIL_CONFIG", DEFAULT_CONFIG)),
-                help=f"the configuration (default: $PGVEIL_CONFIG, or {DEFAULT_CONFIG})",
-            )
+        sub = commands.add_parser(
+            known, help=purpose, description=purpose, with_config=known not in WITHOUT_CONFIG
+        )
         if known == name and command is not None:
             command.add_arguments(sub)
     return parser
+
+
+class _CommandParser(argparse.ArgumentParser):
+    """The parser of a command, and (since argparse makes them of the same class) of its actions."""
+
+    def __init__(self, *args: Any, with_config: bool = True, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if with_config:
+            self.add_argument(
+                "--config",
+                metavar="FILE",
+                type=Path,
+                default=argparse.SUPPRESS,  # an action's default would hide what its command was given
+                help=f"the configuration (default: $PGVEIL_CONFIG, or {DEFAULT_CONFIG})",
+            )
 
 
 def _version() -> str:

@@ -90,6 +90,32 @@ def test_a_command_gets_its_arguments_and_gives_the_exit_code(
     assert (seen[0].sql, seen[0].config) == ("queries.sql", Path("other.yaml"))
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [("keys", "--config", "mine.yaml", "list"), ("keys", "list", "--config", "mine.yaml"), ("keys", "list")],
+)
+def test_a_command_and_its_action_both_take_the_configuration(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    seen: list[Path] = []
+    monkeypatch.setattr("proxy.commands.keys.run", lambda args: seen.append(args.config) or 0)
+    assert run(capsys, *arguments)[0] == 0
+    assert seen == [Path("mine.yaml" if "--config" in arguments else cli.DEFAULT_CONFIG)]
+
+
+def test_the_demo_brings_its_own_configuration(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "demo", "--config", "mine.yaml")
+    assert code == 2
+    assert "unrecognized arguments" in err
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_has_its_module_and_its_help(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    code, out, _ = run(capsys, name, "--help")
+    assert code == 0
+    assert ("--config" in out) == (name not in cli.WITHOUT_CONFIG)
+
+
 def test_the_configuration_can_come_from_the_environment(
     capsys: pytest.CaptureFixture[str], check: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
