@@ -1,0 +1,104 @@
+"""Who may import whom, one door for each library, and a test beside every module (docs/architecture.md)."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MODULES = sorted(
+    path.relative_to(ROOT)
+    for package in ("crypto", "policy", "proxy")
+    for path in (ROOT / package).rglob("*.py")
+)
+
+# A package, and what of this project a module of it may import. The most particular line counts.
+MAY_IMPORT = {
+    "crypto": {"crypto"},
+    "policy": {"policy"},
+    "proxy": {"crypto", "policy", "proxy"},
+    "proxy/wire": {"proxy.wire"},
+    "proxy/values": {"policy", "proxy.values", "proxy.errors"},
+    "proxy/sql": {"policy", "proxy.sql", "proxy.errors"},
+    "proxy/session": {
+        *("crypto", "policy", "proxy.session", "proxy.sql", "proxy.wire", "proxy.values"),
+        *("proxy.protector", "proxy.errors"),
+    },
+    "proxy/demo": {"proxy.demo"},
+}
+# Standard library that a pure core does without.
+NOT_IN_A_CORE = {"asyncio", "socket", "ssl", "select", "selectors", "time", "threading", "subprocess"}
+CORES = ("policy", "proxy/wire", "proxy/values", "proxy/sql", "proxy/session")
+
+# Each library, and the only places that may import it.
+DOORS = {
+    "pglast": ["proxy/sql"],
+    "cryptography": ["crypto/aead.py", "crypto/daead.py", "crypto/kdf.py", "proxy/tls.py"],
+    "yaml": ["policy/loader.py"],
+    "asyncpg": ["proxy/introspect.py", "crypto/keystore_table.py"],
+    "uvloop": ["proxy/app.py"],
+    "psycopg": ["proxy/demo", "proxy/commands/demo.py"],
+    "hvac": ["crypto/providers/vault.py"],
+}
+OURS = {"crypto", "policy", "proxy"}
+
+# Modules without a test file of their own, and why.
+TESTED_ELSEWHERE = {
+    "proxy/__main__.py": "one line; every test that starts pgveil goes through it",
+}
+
+
+@functools.cache
+def imports(path: Path) -> tuple[str, ...]:
+    """Absolute names of what a file imports: modules, and names from them."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return tuple(names)
+
+
+def below(path: Path, place: str) -> bool:
+    """Whether a path is a place (a file or a folder), or in it."""
+    return path.is_relative_to(place)
+
+
+def named(name: str, allowed: set[str]) -> bool:
+    return any(name == prefix or name.startswith(f"{prefix}.") for prefix in allowed)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_imports_only_what_its_place_allows(module: Path) -> None:
+    place = max((place for place in MAY_IMPORT if below(module, place)), key=len)
+    core = any(below(module, place) for place in CORES)
+    for name in imports(ROOT / module):
+        library = name.partition(".")[0]
+        if library in OURS:
+            assert named(name, MAY_IMPORT[place]), f"{place} must not import {name}"
+        elif library in sys.stdlib_module_names:
+            assert not (core and library in NOT_IN_A_CORE), f"{place} is pure: no {library}"
+        else:
+            assert any(below(module, door) for door in DOORS[library]), f"{library} is not for {module}"
+
+
+@pytest.mark.parametrize("module", [path for path in MODULES if path.name != "__init__.py"], ids=str)
+def test_has_a_test(module: Path) -> None:
+    """A test file of its name, or one that imports it; otherwise it is listed above with the reason."""
+    tests = sorted((ROOT / "tests").rglob("*.py"))
+    name = ".".join(module.with_suffix("").parts)
+    tested = any(test.name == f"test_{module.stem}.py" for test in tests) or any(
+        named(imported, {name}) for test in tests for imported in imports(test)
+    )
+    assert tested or str(module) in TESTED_ELSEWHERE, f"nothing below tests/ is for {module}"
+
+
+def test_no_exception_is_stale() -> None:
+    assert set(TESTED_ELSEWHERE) <= {str(module) for module in MODULES}
+    assert all((ROOT / place).exists() for place in MAY_IMPORT)
