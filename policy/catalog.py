@@ -34,8 +34,8 @@ class Dependent:
     """Something the server itself evaluates over a relation's columns: an index, a constraint, a trigger ...
 
     `kind` is one of "primary key", "unique index", "index", "exclusion constraint", "foreign key",
-    "check constraint", "trigger", "rule", "row security policy", "generated column".
-    `columns` are all the columns it depends on; `keys` those that an index or a foreign key holds as such.
+    "check constraint", "generated column", "partition key", "row security policy", "trigger", "rule".
+    `columns` are those it depends on, none where it sees whole rows; `keys` are the key columns of an index.
     """
 
     kind: str
@@ -44,7 +44,7 @@ class Dependent:
     keys: tuple[str, ...] = ()
     definition: str = ""
     references: int = 0  # oid of the relation that a foreign key refers to
-    referenced: tuple[str, ...] = ()  # and its columns, in the order of `keys`
+    referenced: tuple[str, ...] = ()  # and its columns, in the order of `columns`
 
 
 @dataclass(frozen=True, slots=True)

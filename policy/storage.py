@@ -25,6 +25,11 @@ def ascii_length(canonical_bytes: int, algorithm: str) -> int:
     return MARKER_LENGTH + (envelope * 4 + 2) // 3
 
 
+def plaintext_bytes(characters: int, algorithm: str) -> int:
+    """Canonical bytes of the longest value whose ASCII form has no more than so many characters."""
+    return max(0, (characters - MARKER_LENGTH) * 3 // 4 - ENVELOPE_OVERHEAD[algorithm])
+
+
 def needed_length(type: LogicalType, algorithm: str) -> int | None:  # noqa: A002 -- PostgreSQL's word
     """Characters that a text column needs for every value of the type; None where the type has no limit."""
     if type.length is None or type.array:

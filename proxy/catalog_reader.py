@@ -101,6 +101,7 @@ class DetailRows:
     triggers: Rows
     rules: Rows
     row_policies: Rows
+    partition_keys: Rows
     generated_columns: Rows
 
 
@@ -126,19 +127,23 @@ def _dependents(catalog: Catalog, rows: DetailRows) -> Iterable[tuple[int, Depen
         return _names(relation.columns, numbers) if relation is not None else ()
 
     for oid, name, primary, unique, exclusion, keys, key_count, used, definition in rows.indexes:
-        columns = names(oid, sorted({*keys, *used}))
+        included = set(keys[key_count:])
+        columns = names(oid, sorted(set(keys[:key_count]) | (set(used) - included)))
         kind = _index_kind(primary, unique, exclusion)
         yield oid, Dependent(kind, name, columns, names(oid, keys[:key_count]), definition)
     for oid, name, numbers, definition in rows.check_constraints:
         yield oid, Dependent("check constraint", name, names(oid, numbers or ()), definition=definition)
     for oid, name, numbers, other, other_numbers, definition in rows.foreign_keys:
         columns, referenced = names(oid, numbers), names(other, other_numbers)
-        yield oid, Dependent("foreign key", name, columns, columns, definition, other, referenced)
+        yield oid, Dependent("foreign key", name, columns, (), definition, other, referenced)
     for kind, found in (("trigger", rows.triggers), ("rule", rows.rules)):
         for oid, name, definition in found:
             yield oid, Dependent(kind, name, (), definition=definition)
     for oid, name, numbers in rows.row_policies:
         yield oid, Dependent("row security policy", name, names(oid, numbers))
+    for oid, numbers, used, definition in rows.partition_keys:
+        columns = names(oid, sorted({*numbers, *used}))
+        yield oid, Dependent("partition key", "", columns, definition=definition)
     for oid, name, numbers in rows.generated_columns:
         yield oid, Dependent("generated column", name, names(oid, numbers))
 

@@ -184,6 +184,17 @@ WHERE p.polrelid = ANY($1::oid[])
 ORDER BY p.polname
 """
 
+PARTITION_KEYS = """
+SELECT p.partrelid, p.partattrs::int2[],
+       ARRAY(SELECT d.refobjsubid FROM pg_catalog.pg_depend d
+             WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = p.partrelid
+               AND d.objsubid = 0 AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+               AND d.refobjid = p.partrelid AND d.refobjsubid > 0),
+       pg_catalog.pg_get_partkeydef(p.partrelid)
+FROM pg_catalog.pg_partitioned_table p
+WHERE p.partrelid = ANY($1::oid[])
+"""
+
 # Until PostgreSQL 14 the generated column itself depends on its sources, since 15 its pg_attrdef entry does.
 GENERATED_COLUMNS = """
 SELECT a.attrelid, a.attname,

@@ -122,6 +122,7 @@ async def _detail_rows(connection: Connection, oids: list[int]) -> DetailRows:
         triggers=await _rows(connection, catalog_sql.TRIGGERS, oids),
         rules=await _rows(connection, catalog_sql.RULES, oids),
         row_policies=await _rows(connection, catalog_sql.ROW_POLICIES, oids),
+        partition_keys=await _rows(connection, catalog_sql.PARTITION_KEYS, oids),
         generated_columns=await _rows(connection, catalog_sql.GENERATED_COLUMNS, oids),
     )
 
