@@ -1,0 +1,81 @@
+"""Counters that all workers share: what /metrics shows is the same whichever worker answers.
+
+Each worker has a row of its own in shared memory, so nobody ever locks; a total is the sum of a column.
+"""
+
+from __future__ import annotations
+
+import mmap
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric, with its name and kind as Prometheus knows them."""
+
+    name: str
+    kind: str  # counter | gauge
+    help: str
+
+
+METRICS = (
+    Metric("sessions", "gauge", "Sessions now, from start-up to their end"),
+    Metric("connections_total", "counter", "Connections accepted"),
+    Metric("sessions_total", "counter", "Sessions that were authenticated"),
+    Metric("cancel_requests_total", "counter", "Cancel requests passed on"),
+    Metric("refused_connections_total", "counter", "Connections refused before authentication"),
+    Metric("failed_authentications_total", "counter", "Sessions that ended in authentication"),
+    Metric("upstream_failures_total", "counter", "Times that no upstream host could be reached"),
+    Metric("crashed_sessions_total", "counter", "Sessions ended by an unexpected exception"),
+    Metric("reloads_total", "counter", "Reloads of policy and certificates that were taken over"),
+    Metric("failed_reloads_total", "counter", "Reloads that were refused, so that the old ones stayed"),
+)
+_COLUMNS = {metric.name: column for column, metric in enumerate(METRICS)}
+_WIDTH = 8  # bytes of a number
+
+
+class Metrics:
+    """The numbers of `workers` processes; made before they are forked."""
+
+    def __init__(self, workers: int = 1) -> None:
+        self._memory = memoryview(mmap.mmap(-1, max(1, workers) * len(METRICS) * _WIDTH)).cast("q")
+        self._row = 0
+
+    def belong_to(self, worker: int) -> None:
+        """Count for this worker from now on."""
+        self._row = worker * len(METRICS)
+
+    def add(self, name: str, amount: int = 1) -> None:
+        self._memory[self._row + _COLUMNS[name]] += amount
+
+    def total(self, name: str) -> int:
+        """The sum over all workers."""
+        return sum(self._memory[_COLUMNS[name] :: len(METRICS)])
+
+    def acquire_session(self, limit: int) -> bool:
+        """Count one more session, unless all workers together have `limit` (0: no limit) already."""
+        self.add("sessions")
+        if limit and self.total("sessions") > limit:
+            self.add("sessions", -1)
+            return False
+        return True
+
+    def release_session(self) -> None:
+        self.add("sessions", -1)
+
+    def forget(self, worker: int) -> None:
+        """A worker is dead: what it had open is gone; what it counted stays."""
+        for column, metric in enumerate(METRICS):
+            if metric.kind == "gauge":
+                self._memory[worker * len(METRICS) + column] = 0
+
+    def exposition(self) -> str:
+        """All of them in Prometheus' text format 0.0.4."""
+        lines = []
+        for metric in METRICS:
+            lines += [
+                f"# HELP pgveil_{metric.name} {metric.help}",
+                f"# TYPE pgveil_{metric.name} {metric.kind}",
+                f"pgveil_{metric.name} {self.total(metric.name)}",
+            ]
+        return "\n".join(lines) + "\n"
