@@ -1,0 +1,207 @@
+"""What one walk over a statement knows and collects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from pglast import ast
+
+from policy.binding import Binding, BoundField
+from policy.catalog import SYSTEM_SCHEMAS, Relation
+from policy.types import LogicalType
+from proxy.errors import Refused
+from proxy.sql.parse import Node, Parsed
+from proxy.sql.plan import Effect, Results, TextPlan
+from proxy.sql.scope import Columns, Item, Scope, relation_columns
+from proxy.sql.value import CastSite, Roles
+
+SERVER_SCHEMAS = SYSTEM_SCHEMAS | {"pg_toast", "pg_temp"}
+
+
+class UnknownRelations(Exception):
+    """Names that the catalogue's snapshot lacks: it has to be read again before the statement is judged."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        super().__init__("unknown relations")
+        self.names = names
+
+
+@dataclass(slots=True)
+class Context:
+    """Shared by the passes over one statement text.
+
+    `search_path` None: not known, so that an unqualified name may mean any relation of that name.
+    `prepared` and `cursors` answer from the session; a plan that asked them is not cached.
+    """
+
+    parsed: Parsed
+    binding: Binding
+    search_path: tuple[str, ...] | None
+    views: Callable[[Relation], Columns]
+    query: Callable[[Context, Scope, Node], Item]
+    mentions: Callable[[str], bool]
+    prepared: Callable[[str], TextPlan | None] = lambda name: None
+    cursors: Callable[[str], Results | None] = lambda name: None
+    roles: Roles = field(default_factory=Roles)
+    unknown: set[str] = field(default_factory=set)  # relations that the snapshot lacks
+    unknown_columns: bool = False
+    future: list[tuple[str, str]] = field(default_factory=list)  # of those, the ones that the policy protects
+    pinned: set[int] = field(default_factory=set)  # literals whose value the plan depends on
+    session_dependent: bool = False
+    new_views: set[str] = field(default_factory=set)  # of protected columns, made earlier in the same text
+    effects: list[Effect] = field(default_factory=list)
+    type_edits: dict[int, tuple[int, str]] = field(default_factory=dict)  # types in DDL
+    touched: set[BoundField] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
+
+    # --- names ------------------------------------------------------------------------------------------
+
+    def relation(self, node: ast.RangeVar) -> Relation | None:
+        """The relation that a name means; None for one that cannot hold a protected column.
+
+        A name that is not in the snapshot is noted in `unknown`. Raises Refused where an unqualified name
+        may or may not mean a protected relation.
+        """
+        name, schema = node.relname, node.schemaname
+        catalog = self.binding.catalog
+        if schema:
+            if schema in SERVER_SCHEMAS or schema.startswith("pg_temp"):
+                return None
+            found = catalog.lookup(schema, name)
+        elif self.search_path is None:
+            found = self._anywhere(name)
+        else:
+            found = catalog.find(name, self.search_path)
+        if found is None and not (name.startswith("pg_") and not schema):
+            self.unknown.add(name)
+            self._note_future(schema, name)
+        return found
+
+    def _anywhere(self, name: str) -> Relation | None:
+        candidates = self.binding.catalog.named(name)
+        if len(candidates) > 1 and any(self.binding.of(r) or r.kind in "vm" for r in candidates):
+            raise Refused(
+                f'relation "{name}" exists in several schemas and search_path is not known',
+                hint="Write the schema before the table's name, or set search_path to a constant.",
+            )
+        return candidates[0] if candidates else None
+
+    def _note_future(self, schema: str | None, name: str) -> None:
+        """A table that the policy protects and that the snapshot lacks may be one that nobody else sees yet."""
+        for known_schema, table in self.binding.policy.tables:
+            reachable = known_schema == schema if schema else self._reachable(known_schema)
+            if table == name and reachable:
+                self.future.append((known_schema, table))
+
+    def _reachable(self, schema: str) -> bool:
+        return self.search_path is None or schema in self.search_path
+
+    def bound(self, relation: Relation) -> dict[str, BoundField]:
+        """The protected columns of a table. Raises Refused later, where a field's storage cannot hold it."""
+        return {
+            name: bound
+            for name, bound in self.binding.of(relation).items()
+            if bound.problem is None or not bound.field.plaintext_allowed
+        }
+
+    def columns(self, relation: Relation) -> Columns:
+        """The columns of a table or view."""
+        if relation.kind in "vm":
+            return self.views(relation)
+        return relation_columns(relation, self.bound(relation))
+
+    # --- types --------------------------------------------------------------------------------------------
+
+    def cast_site(self, node: ast.TypeName) -> CastSite | None:
+        """Where a type's name stands in the text, and what it is; None for a type that is not written."""
+        start = node.location
+        index = self.parsed.token_at(start) if start is not None and start >= 0 else None
+        if index is None:
+            return None
+        return CastSite(start, self.type_end(index), logical_type(node))
+
+    def type_end(self, index: int) -> int:
+        """End offset of the type's name whose first token is `index` (PostgreSQL's grammar, `Typename`)."""
+        tokens = self.parsed.tokens
+        words = ("double", "precision", "varying", "character", "char", "national", "nchar", "bit", "setof")
+        last = index
+        while tokens[last].text.lower() in words and _text(tokens, last + 1) in words:
+            last += 1
+        while _text(tokens, last + 1) == ".":
+            last += 2
+        if _text(tokens, last + 1) == "(":
+            last = _closing(tokens, last + 1, "(", ")")
+        if _text(tokens, last + 1) in ("with", "without") and _text(tokens, last + 2) == "time":
+            last += 3
+        if _text(tokens, last + 1) == "array":
+            last += 1
+        while _text(tokens, last + 1) == "[":
+            last = _closing(tokens, last + 1, "[", "]")
+        return tokens[last].end
+
+
+def _text(tokens: tuple[Node, ...], index: int) -> str:
+    return tokens[index].text.lower() if index < len(tokens) else ""
+
+
+def _closing(tokens: tuple[Node, ...], index: int, opening: str, closing: str) -> int:
+    depth = 0
+    for i in range(index, len(tokens)):
+        depth += (tokens[i].text == opening) - (tokens[i].text == closing)
+        if depth == 0:
+            return i
+    return len(tokens) - 1
+
+
+def logical_type(node: ast.TypeName) -> LogicalType | None:
+    """The logical type that a TypeName spells; None if pgveil does not know it."""
+    names = [part.sval for part in node.names or ()]
+    if not names or (len(names) == 2 and names[0] != "pg_catalog") or len(names) > 2 or node.setof:
+        return None
+    limits = []
+    for modifier in node.typmods or ():
+        if not (isinstance(modifier, ast.A_Const) and isinstance(modifier.val, ast.Integer)):
+            return None
+        limits.append(str(modifier.val.ival))
+    spelling = names[-1] + (f"({','.join(limits)})" if limits else "") + ("[]" if node.arrayBounds else "")
+    if names[-1] == "interval" and limits:
+        return None
+    try:
+        return LogicalType.parse(spelling)
+    except ValueError:
+        return None
+
+
+def children(node: Node) -> Iterator[Node]:
+    """The nodes directly below a node, or in a (nested) list."""
+    if isinstance(node, ast.Node):
+        for name in node:
+            value = getattr(node, name)
+            if isinstance(value, ast.Node | tuple):
+                yield from _flat(value)
+    elif isinstance(node, tuple):
+        yield from _flat(node)
+
+
+def _flat(value: Node) -> Iterator[Node]:
+    if isinstance(value, tuple):
+        for item in value:
+            yield from _flat(item)
+    elif isinstance(value, ast.Node):
+        yield value
+
+
+def descendants(node: Node) -> Iterator[Node]:
+    """A node and every node below it."""
+    waiting = list(_flat(node))
+    while waiting:
+        current = waiting.pop()
+        yield current
+        waiting.extend(children(current))
+
+
+def refuse_statement(message: str, hint: str, detail: str | None = None) -> NoReturn:
+    """Refuse a statement as a whole."""
+    raise Refused(message, hint=hint, detail=detail)

@@ -1,0 +1,243 @@
+"""INSERT, UPDATE, DELETE and MERGE: what is assigned to a field, and what RETURNING gives."""
+
+from __future__ import annotations
+
+from pglast import ast
+
+from policy.binding import BoundField
+from policy.catalog import Relation
+from proxy.sql.context import Context
+from proxy.sql.expressions import condition, infer
+from proxy.sql.parse import Node
+from proxy.sql.queries import target_list, with_clause
+from proxy.sql.scope import Item, Scope, Source
+from proxy.sql.sources import from_clause, relation_source
+from proxy.sql.value import (
+    HINTS,
+    NULL,
+    PLAIN,
+    Value,
+    fit,
+    refuse,
+    require_deterministic,
+    require_plain,
+)
+
+NOTHING = Item([])
+
+
+def target(context: Context, scope: Scope, node: ast.RangeVar) -> Source:
+    """The table (or view) that is written, as a source of the scope."""
+    relation = context.relation(node)
+    alias = node.alias.aliasname if node.alias is not None else ""
+    source = relation_source(context, relation, node, alias, [])
+    scope.items.append(scope.add(source))
+    return source
+
+
+def assign(context: Context, source: Source, column: str, value: Value, clause: str) -> None:
+    """A value goes into a column. Raises Refused unless the field's ciphertext can be made, or copied."""
+    known = source.column(column)
+    if known is not None and known.field is not None and not known.array:
+        field = known.field
+        context.touched.add(field)
+        if field.problem is not None:
+            refuse(field, clause, "Change the column's type, or the policy.", field.problem)
+        fit(value, field, context.roles, clause)
+        return
+    if known is None and not source.opaque:
+        context.unknown_columns = True
+    require_plain(
+        value,
+        f'copying into the unprotected column "{column}"',
+        "Classify that column under the same key, or leave the value where it is.",
+    )
+
+
+# --- INSERT ----------------------------------------------------------------------------------------------
+
+
+def insert(context: Context, scope: Scope, node: ast.InsertStmt) -> Item:
+    """INSERT with any source of rows, ON CONFLICT and RETURNING."""
+    with_clause(context, scope, node.withClause)
+    source = target(context, Scope(), node.relation)
+    columns = [column.name for column in node.cols or ()] or [name for name, _ in source.columns]
+    for column in node.cols or ():
+        if column.indirection:
+            _refuse_part(source, column.name)
+    if node.selectStmt is not None:
+        _insert_rows(context, scope, node, source, columns)
+    require_no_default(source, columns if node.selectStmt is not None else [])
+    inner = Scope(parent=scope, sources=[source], items=[Item.of(source)])
+    if node.onConflictClause is not None:
+        _on_conflict(context, inner, node.onConflictClause, source)
+    return returning(context, inner, node, source)
+
+
+def _insert_rows(
+    context: Context, scope: Scope, node: ast.InsertStmt, source: Source, columns: list[str]
+) -> None:
+    rows = node.selectStmt
+    if rows.valuesLists and rows.withClause is None and rows.op == 0:
+        for row in rows.valuesLists:
+            for column, item in zip(columns, row, strict=False):
+                _require_default_is_safe(source, column, item)
+                assign(context, source, column, infer(context, scope, item), "INSERT")
+            for item in row[len(columns) :]:
+                require_plain(infer(context, scope, item), "INSERT of more values than columns")
+        return
+    item = context.query(context, Scope(parent=scope), rows)
+    if item.gap is not None:
+        _require_plain_target(source, columns)
+    for column, (_, value) in zip(columns, item.columns, strict=False):
+        assign(context, source, column, value, "INSERT ... SELECT")
+    for _, value in item.columns[len(columns) :]:
+        require_plain(value, "INSERT of more values than columns")
+
+
+def _require_plain_target(source: Source, columns: list[str]) -> None:
+    """Rows whose columns are not known cannot be assigned to fields."""
+    for column in columns:
+        value = source.column(column)
+        if value is not None and value.field is not None:
+            refuse(value.field, "INSERT of a star of unknown width", "Name the columns instead of the star.")
+
+
+def require_no_default(source: Source, given: list[str]) -> None:
+    """A column that is left out takes its DEFAULT, which the server would store as plaintext."""
+    for name, value in source.columns:
+        if name not in given and value.field is not None:
+            _refuse_default(source, name, value.field)
+
+
+def _require_default_is_safe(source: Source, column: str, item: Node) -> None:
+    value = source.column(column)
+    if isinstance(item, ast.SetToDefault) and value is not None and value.field is not None:
+        _refuse_default(source, column, value.field)
+
+
+def _refuse_default(source: Source, column: str, field: BoundField) -> None:
+    relation: Relation | None = source.relation
+    known = relation.column(column) if relation is not None else None
+    if known is None or not known.has_default or "pgv1:" in (known.default or ""):
+        return
+    if known.default is not None and known.default.upper().startswith("NULL"):
+        return
+    refuse(
+        field,
+        "DEFAULT",
+        "Give the value in the statement, or drop the column's default.",
+        "The column's default is plaintext, which the server would store as it is.",
+    )
+
+
+def _refuse_part(source: Source, column: str) -> None:
+    value = source.column(column)
+    if value is not None and value.field is not None:
+        refuse(value.field, "assignment to a part of the value", HINTS["value"])
+
+
+def _on_conflict(context: Context, scope: Scope, node: ast.OnConflictClause, source: Source) -> None:
+    if node.infer is not None:
+        for element in node.infer.indexElems or ():
+            if element.expr is not None:
+                require_plain(infer(context, scope, element.expr), "an expression in ON CONFLICT")
+            elif (value := source.column(element.name)) is not None:
+                require_deterministic(value, "ON CONFLICT")
+        condition(context, scope, node.infer.whereClause, "ON CONFLICT")
+    inner = Scope(
+        parent=scope.parent,
+        sources=[*scope.sources, Source("excluded", source.columns, opaque=source.opaque)],
+        items=scope.items,
+    )
+    set_clause(context, inner, node.targetList or (), source, "ON CONFLICT DO UPDATE")
+    condition(context, inner, node.whereClause, "ON CONFLICT DO UPDATE")
+
+
+# --- UPDATE, DELETE --------------------------------------------------------------------------------------
+
+
+def set_clause(
+    context: Context, scope: Scope, targets: tuple[ast.ResTarget, ...], source: Source, clause: str
+) -> None:
+    """SET column = value, SET (a, b) = (x, y), SET (a, b) = (SELECT ...)."""
+    for item in targets:
+        if item.indirection:
+            _refuse_part(source, item.name)
+        if isinstance(item.val, ast.MultiAssignRef):
+            value = _part_of_row(context, scope, item.val)
+        else:
+            _require_default_is_safe(source, item.name, item.val)
+            value = infer(context, scope, item.val)
+        assign(context, source, item.name, value, clause)
+
+
+def _part_of_row(context: Context, scope: Scope, node: ast.MultiAssignRef) -> Value:
+    """One column's part of a row that is assigned to several."""
+    if isinstance(node.source, ast.RowExpr):
+        args = node.source.args or ()
+        return infer(context, scope, args[node.colno - 1]) if node.colno <= len(args) else NULL
+    value = infer(context, scope, node.source)
+    if value.row is not None:
+        return value.row[node.colno - 1][1] if node.colno <= len(value.row) else NULL
+    return value if node.ncolumns == 1 else PLAIN if not value.protected else value
+
+
+def update(context: Context, scope: Scope, node: ast.UpdateStmt) -> Item:
+    with_clause(context, scope, node.withClause)
+    source = target(context, scope, node.relation)
+    from_clause(context, scope, node.fromClause or ())
+    set_clause(context, scope, node.targetList, source, "UPDATE")
+    if not isinstance(node.whereClause, ast.CurrentOfExpr):
+        condition(context, scope, node.whereClause, "WHERE")
+    return returning(context, scope, node, source)
+
+
+def delete(context: Context, scope: Scope, node: ast.DeleteStmt) -> Item:
+    with_clause(context, scope, node.withClause)
+    source = target(context, scope, node.relation)
+    from_clause(context, scope, node.usingClause or ())
+    if not isinstance(node.whereClause, ast.CurrentOfExpr):
+        condition(context, scope, node.whereClause, "WHERE")
+    return returning(context, scope, node, source)
+
+
+# --- MERGE -----------------------------------------------------------------------------------------------
+
+
+def merge(context: Context, scope: Scope, node: ast.MergeStmt) -> Item:
+    with_clause(context, scope, node.withClause)
+    source = target(context, scope, node.relation)
+    from_clause(context, scope, (node.sourceRelation,))
+    condition(context, scope, node.joinCondition, "ON")
+    for when in node.mergeWhenClauses:
+        condition(context, scope, when.condition, "WHEN")
+        if when.values is not None or when.commandType.name == "CMD_INSERT":
+            _merge_insert(context, scope, when, source)
+        else:
+            set_clause(context, scope, when.targetList or (), source, "MERGE")
+    return returning(context, scope, node, source)
+
+
+def _merge_insert(context: Context, scope: Scope, when: ast.MergeWhenClause, source: Source) -> None:
+    columns = [column.name for column in when.targetList or ()] or [name for name, _ in source.columns]
+    values = when.values or ()
+    for column, item in zip(columns, values, strict=False):
+        _require_default_is_safe(source, column, item)
+        assign(context, source, column, infer(context, scope, item), "MERGE")
+    require_no_default(source, columns if values else [])
+
+
+def returning(context: Context, scope: Scope, node: Node, source: Source) -> Item:
+    """RETURNING, with PostgreSQL 18's OLD and NEW."""
+    clause = node.returningClause
+    if clause is None:
+        return NOTHING
+    names = {"old": "old", "new": "new"}
+    for option in clause.options or ():
+        names["old" if option.option.name.endswith("OLD") else "new"] = option.value
+    rows = [Source(name, source.columns, opaque=source.opaque) for name in names.values()]
+    inner = Scope(
+        parent=scope.parent, sources=[*scope.sources, *rows], items=scope.items, tables=scope.tables
+    )
+    return target_list(context, inner, clause.exprs)

@@ -1,0 +1,331 @@
+"""The worth of expressions, bottom up. What a rule does not know has to be plain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from pglast import ast
+from pglast.enums import A_Expr_Kind, SubLinkType
+
+from proxy.sql.context import Context, children
+from proxy.sql.functions import function_call
+from proxy.sql.parse import Node
+from proxy.sql.scope import SYSTEM_COLUMNS, Scope
+from proxy.sql.value import (
+    HINTS,
+    NULL,
+    PLAIN,
+    Open,
+    Value,
+    compare,
+    compare_elements,
+    refuse,
+    require_deterministic,
+    require_plain,
+    unify,
+    with_cast,
+)
+
+
+def infer(context: Context, scope: Scope, node: Node) -> Value:
+    """The value of an expression. Raises Refused where a protected value is used as its mode cannot be."""
+    if node is None:
+        return PLAIN
+    rule = _RULES.get(type(node))
+    if rule is not None:
+        return rule(context, scope, node)
+    for child in children(node):
+        require_plain(infer(context, scope, child), _construct(node))
+    return PLAIN
+
+
+def _construct(node: Node) -> str:
+    return f"this use ({type(node).__name__})"
+
+
+def condition(context: Context, scope: Scope, node: Node, clause: str) -> None:
+    """An expression that the server evaluates for its truth."""
+    require_plain(infer(context, scope, node), f"use as a condition in {clause}")
+
+
+# --- leaves ----------------------------------------------------------------------------------------------
+
+
+def _constant(context: Context, scope: Scope, node: ast.A_Const) -> Value:
+    if node.isnull:
+        return NULL
+    if isinstance(node.val, ast.BitString):
+        return PLAIN
+    return _open(context, Open(context.parsed.constant_at(node)))
+
+
+def _parameter(context: Context, scope: Scope, node: ast.ParamRef) -> Value:
+    return _open(context, Open(node.location, parameter=node.number))
+
+
+def _open(context: Context, open_value: Open) -> Value:
+    return context.roles.of(open_value) or Value(opens=(open_value,))
+
+
+def _column(context: Context, scope: Scope, node: ast.ColumnRef) -> Value:
+    names = [part.sval if isinstance(part, ast.String) else "*" for part in node.fields]
+    value = _column_by_name(context, scope, names)
+    for field in value.fields:
+        context.touched.add(field)
+        if field.problem is not None:
+            refuse(field, "any use of the values", "Change the column's type, or the policy.", field.problem)
+    return value
+
+
+def _column_by_name(context: Context, scope: Scope, names: list[str]) -> Value:
+    """A column, a whole row by its table's name, or PLAIN for a name that nothing protected has."""
+    if names[-1] == "*":
+        source = scope.source(names[-2], names[-3] if len(names) > 2 else "") if len(names) > 1 else None
+        return source.row if source is not None else _whole_scope(scope)
+    if len(names) == 1:
+        value = scope.column(names[0])
+        if value is None and (whole := scope.source(names[0])) is not None:
+            return whole.row
+        return value if value is not None else _unknown_column(context, names[0])
+    source = scope.source(names[-2], names[-3] if len(names) > 2 else "")
+    value = source.column(names[-1]) if source is not None else None
+    if value is None and (source is None or not source.opaque):
+        return _unknown_column(context, names[-1])
+    return value or PLAIN
+
+
+def _unknown_column(context: Context, name: str) -> Value:
+    """A name that no source has: a new column that the snapshot lacks, or an error of the statement."""
+    if name not in SYSTEM_COLUMNS:
+        context.unknown_columns = True
+    return PLAIN
+
+
+def _whole_scope(scope: Scope) -> Value:
+    columns = scope.star().columns
+    return Value(row=tuple(columns)) if any(value.protected for _, value in columns) else PLAIN
+
+
+# --- casts, alternatives, rows ---------------------------------------------------------------------------
+
+
+def _cast(context: Context, scope: Scope, node: ast.TypeCast) -> Value:
+    value = infer(context, scope, node.arg)
+    if not (value.protected or value.opens):
+        return value if value.null else PLAIN
+    site = context.cast_site(node.typeName)
+    if site is None or (value.opens and _cast_before_minus(context, node)):
+        require_plain(value, "this spelling of a cast")
+        return PLAIN
+    if value.opens and site.type is None:
+        return PLAIN  # a type that no field has
+    return with_cast(value, site, context.roles)
+
+
+def _cast_before_minus(context: Context, node: ast.TypeCast) -> bool:
+    """`type 'literal' suffix`, as in INTERVAL '1' DAY: the suffix would be left behind."""
+    if not isinstance(node.arg, ast.A_Const):
+        return False
+    index = context.parsed.token_at(context.parsed.constant_at(node.arg))
+    if index is None or index == 0 or node.typeName.location > context.parsed.constant_at(node.arg):
+        return False
+    following = (
+        context.parsed.tokens[index + 1].text.lower() if index + 1 < len(context.parsed.tokens) else ""
+    )
+    return following in ("year", "month", "day", "hour", "minute", "second")
+
+
+def _collate(context: Context, scope: Scope, node: ast.CollateClause) -> Value:
+    value = infer(context, scope, node.arg)
+    require_plain(value, "COLLATE", "Ciphertexts have no order that a collation could change.")
+    return PLAIN if value.opens else value
+
+
+def _coalesce(context: Context, scope: Scope, node: ast.CoalesceExpr) -> Value:
+    return unify([infer(context, scope, arg) for arg in node.args], context.roles, "COALESCE")
+
+
+def _case(context: Context, scope: Scope, node: ast.CaseExpr) -> Value:
+    subject = infer(context, scope, node.arg) if node.arg is not None else None
+    results = []
+    for when in node.args:
+        test = infer(context, scope, when.expr)
+        if subject is None:
+            require_plain(test, "use as a condition in CASE")
+        else:
+            compare(subject, test, context.roles, "comparison in CASE")
+        results.append(infer(context, scope, when.result))
+    results.append(infer(context, scope, node.defresult) if node.defresult is not None else NULL)
+    return unify(results, context.roles, "CASE")
+
+
+def _row(context: Context, scope: Scope, node: ast.RowExpr) -> Value:
+    values = [infer(context, scope, arg) for arg in node.args or ()]
+    return Value(row=tuple((f"f{i + 1}", value) for i, value in enumerate(values)))
+
+
+def _array(context: Context, scope: Scope, node: ast.A_ArrayExpr) -> Value:
+    value = unify([infer(context, scope, item) for item in node.elements or ()], context.roles, "ARRAY[]")
+    if value.field is not None and not value.array:
+        return replace(value, array=True)
+    require_plain(value, "ARRAY[] of JSON, rows or arrays")
+    return Value(opens=tuple(replace(item, levels=item.levels - 1) for item in value.opens))
+
+
+def _indirection(context: Context, scope: Scope, node: ast.A_Indirection) -> Value:
+    value = infer(context, scope, node.arg)
+    subscript = len(node.indirection) == 1 and isinstance(node.indirection[0], ast.A_Indices)
+    for part in node.indirection:
+        require_plain(infer(context, scope, part), "use as a subscript")
+    if value.field is not None and value.array and subscript and not node.indirection[0].is_slice:
+        return replace(value, array=False)
+    if value.row is not None and len(node.indirection) == 1 and isinstance(node.indirection[0], ast.String):
+        for name, part in value.row:
+            if name == node.indirection[0].sval:
+                return part
+    require_plain(value, "a subscript or field selection")
+    return PLAIN
+
+
+# --- comparisons -----------------------------------------------------------------------------------------
+
+_EQUALITY = frozenset({"=", "<>", "!="})
+
+
+def _operator(node: ast.A_Expr) -> str:
+    names = [part.sval for part in node.name]
+    return names[-1] if len(names) == 1 or names[0] == "pg_catalog" else ".".join(names)
+
+
+def _expression(context: Context, scope: Scope, node: ast.A_Expr) -> Value:
+    kind, operator = node.kind, _operator(node)
+    if kind == A_Expr_Kind.AEXPR_OP and node.lexpr is None and operator in "+-":
+        return _sign(context, scope, node)
+    if kind == A_Expr_Kind.AEXPR_IN and operator in _EQUALITY:
+        left = infer(context, scope, node.lexpr)
+        for item in node.rexpr:
+            compare(left, infer(context, scope, item), context.roles, "IN")
+        return PLAIN
+    left, right = infer(context, scope, node.lexpr), _side(context, scope, node.rexpr)
+    if kind == A_Expr_Kind.AEXPR_NULLIF:
+        compare(left, right, context.roles, "NULLIF")
+        return context.roles.of(left.opens[0]) or left if left.opens else left
+    if kind in (A_Expr_Kind.AEXPR_DISTINCT, A_Expr_Kind.AEXPR_NOT_DISTINCT):
+        compare(left, right, context.roles, "IS DISTINCT FROM")
+        return PLAIN
+    if kind == A_Expr_Kind.AEXPR_OP and operator in _EQUALITY:
+        compare(left, right, context.roles, f'comparison with "{operator}"')
+        return PLAIN
+    if kind in (A_Expr_Kind.AEXPR_OP_ANY, A_Expr_Kind.AEXPR_OP_ALL) and operator in _EQUALITY:
+        compare_elements(left, right, context.roles, f"{operator} ANY/ALL")
+        return PLAIN
+    construct, hint = _refused_operator(kind, operator)
+    require_plain(left, construct, hint)
+    require_plain(right, construct, hint)
+    return PLAIN
+
+
+def _side(context: Context, scope: Scope, node: Node) -> Value:
+    if isinstance(node, tuple):  # BETWEEN's two bounds
+        for item in node:
+            require_plain(infer(context, scope, item), "BETWEEN", HINTS["order"])
+        return PLAIN
+    return infer(context, scope, node)
+
+
+def _refused_operator(kind: A_Expr_Kind, operator: str) -> tuple[str, str]:
+    if kind in (A_Expr_Kind.AEXPR_LIKE, A_Expr_Kind.AEXPR_ILIKE, A_Expr_Kind.AEXPR_SIMILAR):
+        return "matching by pattern", HINTS["order"]
+    if operator in ("<", ">", "<=", ">=") or "BETWEEN" in kind.name:
+        return f'the range operator "{operator}"', HINTS["order"]
+    return f'the operator "{operator}"', HINTS["function"]
+
+
+def _sign(context: Context, scope: Scope, node: ast.A_Expr) -> Value:
+    value = infer(context, scope, node.rexpr)
+    require_plain(value, "a sign before the value", "Write the number as one literal or parameter.")
+    return PLAIN
+
+
+def _boolean(context: Context, scope: Scope, node: ast.BoolExpr) -> Value:
+    for arg in node.args:
+        condition(context, scope, arg, "AND, OR, NOT")
+    return PLAIN
+
+
+def _null_test(context: Context, scope: Scope, node: ast.NullTest) -> Value:
+    infer(context, scope, node.arg)
+    return PLAIN
+
+
+# --- subqueries ------------------------------------------------------------------------------------------
+
+
+def _sublink(context: Context, scope: Scope, node: ast.SubLink) -> Value:
+    item = context.query(context, Scope(parent=scope), node.subselect)
+    kind = node.subLinkType
+    if kind == SubLinkType.EXISTS_SUBLINK:
+        return PLAIN
+    values = [value for _, value in item.columns]
+    if kind == SubLinkType.EXPR_SUBLINK:
+        return values[0] if len(values) == 1 else Value(row=tuple(item.columns)) if values else PLAIN
+    if kind == SubLinkType.ARRAY_SUBLINK:
+        return array_of(values[0], "ARRAY of a subquery") if values else PLAIN
+    left = infer(context, scope, node.testexpr)
+    right = Value(row=tuple(item.columns)) if left.row is not None else values[0] if values else PLAIN
+    operator = [part.sval for part in node.operName][-1] if node.operName else "="
+    if operator not in _EQUALITY:
+        require_plain(left, f'the operator "{operator}"', HINTS["order"])
+        require_plain(right, f'the operator "{operator}"', HINTS["order"])
+        return PLAIN
+    compare(left, right, context.roles, "IN")
+    return PLAIN
+
+
+def array_of(value: Value, construct: str) -> Value:
+    """The array whose elements are such values."""
+    if value.field is not None and not value.array:
+        return replace(value, array=True)
+    require_plain(value, construct)
+    return PLAIN
+
+
+def _named_argument(context: Context, scope: Scope, node: ast.NamedArgExpr) -> Value:
+    return infer(context, scope, node.arg)
+
+
+def _default(context: Context, scope: Scope, node: ast.SetToDefault) -> Value:
+    return NULL
+
+
+def _function(context: Context, scope: Scope, node: ast.FuncCall) -> Value:
+    return function_call(context, scope, node, infer)
+
+
+def _grouping(context: Context, scope: Scope, node: ast.GroupingFunc) -> Value:
+    for arg in node.args or ():
+        require_deterministic(infer(context, scope, arg), "GROUPING")
+    return PLAIN
+
+
+_RULES: dict[type, Callable[[Context, Scope, Node], Value]] = {
+    ast.A_ArrayExpr: _array,
+    ast.A_Const: _constant,
+    ast.A_Expr: _expression,
+    ast.A_Indirection: _indirection,
+    ast.BoolExpr: _boolean,
+    ast.CaseExpr: _case,
+    ast.CoalesceExpr: _coalesce,
+    ast.CollateClause: _collate,
+    ast.ColumnRef: _column,
+    ast.FuncCall: _function,
+    ast.GroupingFunc: _grouping,
+    ast.NamedArgExpr: _named_argument,
+    ast.NullTest: _null_test,
+    ast.ParamRef: _parameter,
+    ast.RowExpr: _row,
+    ast.SetToDefault: _default,
+    ast.SubLink: _sublink,
+    ast.TypeCast: _cast,
+}

@@ -1,0 +1,178 @@
+"""Function calls: the few that may see protected values, because they only carry or count them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from pglast import ast
+
+from proxy.sql.context import Context, refuse_statement
+from proxy.sql.parse import Node
+from proxy.sql.plan import SetSearchPath, SettingChange
+from proxy.sql.scope import Scope
+from proxy.sql.search_path import parse_search_path
+from proxy.sql.value import PLAIN, Value, fit, require_deterministic, require_plain
+
+Infer = Callable[[Context, Scope, Node], Value]
+
+# Give back one of their first argument's values as it is.
+CARRIERS = frozenset({"any_value", "first_value", "last_value", "nth_value", "lag", "lead"})
+# Put values into JSON as strings, which are opened there.
+JSON_BUILDERS = frozenset(
+    {
+        "array_to_json",
+        "json_agg",
+        "json_agg_strict",
+        "json_build_array",
+        "json_build_object",
+        "json_object_agg",
+        "jsonb_agg",
+        "jsonb_agg_strict",
+        "jsonb_build_array",
+        "jsonb_build_object",
+        "jsonb_object_agg",
+        "row_to_json",
+        "to_json",
+        "to_jsonb",
+    }
+)
+# Tell something of an array that does not depend on its elements.
+ARRAY_MEASURES = frozenset({"array_length", "array_lower", "array_ndims", "array_upper", "cardinality"})
+# Run SQL that stands in a string: the string is looked at, for it may hold a value beside a protected name.
+SQL_RUNNERS = frozenset(
+    {
+        "crosstab",
+        "cursor_to_xml",
+        "dblink",
+        "dblink_exec",
+        "dblink_open",
+        "dblink_send_query",
+        "query_to_xml",
+        "query_to_xml_and_xmlschema",
+        "query_to_xmlschema",
+        "ts_stat",
+        "ts_rewrite",
+        "xpath_table",
+    }
+)
+
+
+def function_call(context: Context, scope: Scope, node: ast.FuncCall, infer: Infer) -> Value:
+    """The value of a call, its window and its aggregate clauses included."""
+    names = [part.sval for part in node.funcname]
+    name = names[-1] if len(names) == 1 or names[0] == "pg_catalog" else ".".join(names)
+    arguments = [infer(context, scope, arg) for arg in node.args or ()]
+    _clauses(context, scope, node, infer)
+    if node.agg_distinct:
+        for argument in arguments:
+            require_deterministic(argument, f"{name}(DISTINCT)")
+    if name == "count":
+        return PLAIN
+    if name == "set_config":
+        _set_config(context, node)
+    if name in SQL_RUNNERS:
+        _look_inside(context, node)
+    if not any(argument.protected or argument.opens for argument in arguments):
+        return PLAIN
+    if name == "unnest" and len(arguments) == 1:
+        return unnest(arguments[0])
+    return _call(context, name, arguments)
+
+
+def _call(context: Context, name: str, arguments: list[Value]) -> Value:
+    if name in CARRIERS:
+        return _carried(context, name, arguments)
+    if name in JSON_BUILDERS:
+        fields = frozenset().union(*(argument.fields for argument in arguments))
+        if name.endswith("object_agg"):
+            require_plain(arguments[0], f"use as a key in {name}()")
+        return Value(json=fields) if fields else PLAIN
+    if name == "array_agg" and arguments[0].field is not None and not arguments[0].array:
+        return replace(arguments[0], array=True)
+    if name in ARRAY_MEASURES and arguments[0].field is not None and arguments[0].array:
+        return PLAIN
+    for argument in arguments:
+        require_plain(argument, f"the function {name}()")
+    return PLAIN
+
+
+def _carried(context: Context, name: str, arguments: list[Value]) -> Value:
+    first = arguments[0]
+    if first.field is None:
+        for argument in arguments:
+            require_plain(argument, f"the function {name}()")
+        return PLAIN
+    if name in ("lag", "lead"):
+        if len(arguments) > 2:
+            fit(arguments[2], first.field, context.roles, f"the default of {name}()", array=first.array)
+        arguments = arguments[:2]
+    for argument in arguments[1:]:
+        require_plain(argument, f"use as an offset in {name}()")
+    return first
+
+
+def unnest(value: Value) -> Value:
+    """The elements of an array."""
+    if value.field is not None and value.array:
+        return replace(value, array=False)
+    require_plain(value, "the function unnest()")
+    return Value(opens=tuple(replace(item, levels=item.levels + 1) for item in value.opens))
+
+
+def _clauses(context: Context, scope: Scope, node: ast.FuncCall, infer: Infer) -> None:
+    """ORDER BY, FILTER and OVER of a call."""
+    for item in node.agg_order or ():
+        require_plain(infer(context, scope, item.node), "ORDER BY in an aggregate")
+    if node.agg_filter is not None:
+        require_plain(infer(context, scope, node.agg_filter), "use as a condition in FILTER")
+    if node.over is not None:
+        window(context, scope, node.over, infer)
+
+
+def window(context: Context, scope: Scope, node: ast.WindowDef, infer: Infer) -> None:
+    """A window: PARTITION BY groups, ORDER BY orders."""
+    for item in node.partitionClause or ():
+        require_deterministic(infer(context, scope, item), "PARTITION BY")
+    for item in node.orderClause or ():
+        require_plain(infer(context, scope, item.node), "ORDER BY in a window")
+    for bound in (node.startOffset, node.endOffset):
+        require_plain(infer(context, scope, bound), "use as a window's bound")
+
+
+def _constant_text(context: Context, node: Node) -> str | None:
+    """The text of a string literal; the plan then depends on it."""
+    if isinstance(node, ast.A_Const) and isinstance(node.val, ast.String):
+        context.pinned.add(context.parsed.constant_at(node))
+        return str(node.val.sval)
+    return None
+
+
+def _set_config(context: Context, node: ast.FuncCall) -> None:
+    """set_config(name, value, is_local) is SET in the clothes of a function."""
+    arguments = node.args or ()
+    name = _constant_text(context, arguments[0]) if arguments else None
+    if name is not None and name.lower() != "search_path":
+        context.effects.append(SettingChange())
+        return
+    value = _constant_text(context, arguments[1]) if len(arguments) == 3 else None
+    local = arguments[2].val.boolval if len(arguments) == 3 and _is_boolean(arguments[2]) else None
+    if name is None or value is None or local is None:
+        context.effects += [SettingChange(), SetSearchPath(None, local=False, known=False)]
+    else:
+        context.effects.append(SetSearchPath(parse_search_path(value), local=local))
+
+
+def _is_boolean(node: Node) -> bool:
+    return isinstance(node, ast.A_Const) and isinstance(node.val, ast.Boolean)
+
+
+def _look_inside(context: Context, node: ast.FuncCall) -> None:
+    """A call that runs SQL from a string is refused where the string names a protected table, or is not known."""
+    for argument in node.args or ():
+        text = _constant_text(context, argument)
+        if text is not None and context.mentions(text):
+            refuse_statement(
+                f"{node.funcname[-1].sval}() runs SQL that names a protected table",
+                "Send that SQL as a statement of its own, so that pgveil can analyse it.",
+            )

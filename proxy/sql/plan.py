@@ -1,0 +1,198 @@
+"""The statement plan: what to do with a text's literals and parameters, and with what comes back.
+
+A plan is immutable, shared by sessions, and names fields, never roles or keys.
+On the wire `$n` is not always `$n` as the client wrote it: a parameter with two roles is sent twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from policy.binding import BoundField
+from policy.types import LogicalType
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What an open value stands for: a value (or an array of values) of a field, perhaps cast before."""
+
+    field: BoundField
+    array: bool = False
+    cast: LogicalType | None = None
+
+    @property
+    def type(self) -> LogicalType:
+        """The logical type that the application sees for a parameter of this role."""
+        logical = self.cast or self.field.type
+        return logical.array_of if self.array and not logical.array else logical
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A literal's place in the template: which literal, its role, and what surrounds its ciphertext."""
+
+    ordinal: int
+    role: Role | None = None
+    negative: bool = False  # the minus sign before the number belongs to the value
+    fixed: str | None = None  # the value where it is a keyword (TRUE, FALSE) and no literal
+    suffix: bytes = b""  # a cast to the storage type, where the literal had none
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A part of the text between literals: as it goes to the server, and its characters in the client's text."""
+
+    text: str
+    origin: int
+
+
+@dataclass(frozen=True, slots=True)
+class WireParameter:
+    """A parameter as the server knows it: the client's parameter it is made from (0-based), and its role."""
+
+    source: int
+    role: Role | None = None
+
+
+class Shape(Enum):
+    """How a result column holds protected values."""
+
+    SCALAR = "scalar"
+    ARRAY = "array"
+    JSON = "json"
+
+
+@dataclass(frozen=True, slots=True)
+class ResultColumn:
+    """A result column that has to be opened: its fields, how it holds them, and the type it shows."""
+
+    fields: tuple[BoundField, ...]
+    shape: Shape
+    type: LogicalType | None  # None for JSON, whose type on the wire stays
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """The predicted result columns. Columns after `gap` are counted from the end (a star of unknown width)."""
+
+    columns: tuple[ResultColumn | None, ...]
+    gap: int | None = None
+
+    def fit(self, width: int) -> tuple[ResultColumn | None, ...] | None:
+        """The prediction for a result of so many columns; None if it cannot be that wide."""
+        missing = width - len(self.columns)
+        if self.gap is None:
+            return self.columns if missing == 0 else None
+        if missing < 0:
+            return None
+        return self.columns[: self.gap] + (None,) * missing + self.columns[self.gap :]
+
+
+@dataclass(frozen=True, slots=True)
+class CopyPlan:
+    """COPY between client and table (or query): direction, format options and the protected columns."""
+
+    to_server: bool
+    columns: tuple[ResultColumn | None, ...]
+    names: tuple[str, ...]
+    options: tuple[tuple[str, str], ...]
+
+
+# --- what a statement does to the session, applied when its CommandComplete arrives ----------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SetSearchPath:
+    """`value` None: back to the session's default; `known` False: set to something that is not known."""
+
+    value: tuple[str, ...] | None
+    local: bool = False
+    known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SettingChange:
+    """A setting that pgveil follows through ParameterStatus is about to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogChange:
+    """The catalogue changes: the snapshot is read again before the next statement is analysed.
+
+    `view`: a view of protected columns was made under this name, which nobody else sees before the commit.
+    """
+
+    view: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionChange:
+    """`kind`: begin, commit, rollback, savepoint, rollback_to, release."""
+
+    kind: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareName:
+    """SQL PREPARE: the name now stands for `plan`."""
+
+    name: str
+    plan: TextPlan
+
+
+@dataclass(frozen=True, slots=True)
+class DropName:
+    """DEALLOCATE; None: all of them. `everything`: DISCARD ALL, which also resets settings."""
+
+    name: str | None
+    everything: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeclareCursor:
+    name: str
+    results: Results | None
+
+
+Effect = (
+    SetSearchPath | SettingChange | CatalogChange | TransactionChange | PrepareName | DropName | DeclareCursor
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StatementPlan:
+    """One statement of a text: its result columns (None: nothing protected), COPY and effects."""
+
+    results: Results | None = None
+    copy: CopyPlan | None = None
+    effects: tuple[Effect, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TextPlan:
+    """The plan of a whole text.
+
+    `template` None: the text goes as it came. `parameters` None: parameters go as they came.
+    `client_parameters`: how many parameters the client knows of (only counted where `parameters` is set).
+    """
+
+    statements: tuple[StatementPlan, ...]
+    template: tuple[Constant | Slot, ...] | None = None
+    parameters: tuple[WireParameter, ...] | None = None
+    client_parameters: int = 0
+    writes: frozenset[BoundField] = frozenset()
+
+    @property
+    def plain(self) -> bool:
+        """Whether neither the text, its parameters nor its results hold anything protected."""
+        return (
+            self.template is None
+            and self.parameters is None
+            and all(s.results is None and s.copy is None and not s.effects for s in self.statements)
+        )
+
+
+PLAIN_STATEMENT = StatementPlan()
+PLAIN = TextPlan((PLAIN_STATEMENT,))

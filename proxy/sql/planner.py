@@ -1,0 +1,281 @@
+"""From a statement text to its plan: cache, analysis, rewriting. One planner serves one binding."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pglast import ast
+
+from policy.binding import Binding
+from policy.catalog import Relation
+from proxy.errors import Refused
+from proxy.sql.cache import PlanCache
+from proxy.sql.context import Context, UnknownRelations
+from proxy.sql.parse import Parsed, SyntaxFailure, parse
+from proxy.sql.plan import (
+    PLAIN,
+    CatalogChange,
+    PrepareName,
+    Results,
+    SetSearchPath,
+    SettingChange,
+    StatementPlan,
+    TextPlan,
+)
+from proxy.sql.rewrite import literal_tokens, rewrite
+from proxy.sql.scope import Columns, Item, Scope
+from proxy.sql.shape import split
+from proxy.sql.statements import query, statement
+from proxy.sql.value import PLAIN as PLAIN_VALUE
+from proxy.sql.value import Roles
+
+_CACHEABLE = (ast.SelectStmt, ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt)
+_PASSES = 8  # each pass finds at least one new role; more than a few means a statement built to be slow
+
+
+@dataclass(slots=True)
+class SessionView:
+    """What a plan may ask of the session: its search_path and the names that it has given."""
+
+    search_path: tuple[str, ...] | None = ("public",)  # None: not known
+    prepared: Callable[[str], TextPlan | None] = lambda name: None
+    cursors: Callable[[str], Results | None] = lambda name: None
+    uncommitted: frozenset[str] = frozenset()  # views of protected columns made in the open transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan, and the literals that fill its template."""
+
+    plan: TextPlan
+    literals: list[bytes] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """A plan, the offsets of the literals that it depends on (None: not to be kept), and all literals."""
+
+    plan: TextPlan
+    pinned: list[int] | None
+    literals: list[bytes] = field(default_factory=list)
+    spans: list[tuple[int, int]] = field(default_factory=list)
+
+
+class Planner:
+    """Plans for one binding of policy and catalogue; thrown away with it."""
+
+    def __init__(self, binding: Binding) -> None:
+        self.binding = binding
+        self.cache = PlanCache()
+        self._views: dict[int, Columns | Refused] = {}
+        self._names = _names_pattern(binding)
+
+    def plan(self, text: bytes, session: SessionView, *, final: bool = False) -> Planned:
+        """The plan of a UTF-8 text.
+
+        Raises Refused (or another ServerError) for what cannot be proved safe, and UnknownRelations where the
+        catalogue has to be read again first (`final`: it has been).
+        """
+        pieces = split(text)
+        if pieces is not None:
+            shape, _, literals = pieces
+            if (plan := self.cache.get(session.search_path, shape, literals)) is not None:
+                return Planned(plan, literals)
+        if not self.mentions_bytes(text) and len(text) > 1 << 16:
+            return Planned(PLAIN)  # too long to be worth a parse, and it names nothing protected
+        analysis = self._analyse(text.decode(), session, final)
+        if pieces is None or analysis.pinned is None:
+            return Planned(analysis.plan, analysis.literals)
+        _, parts, literals = pieces
+        offsets = _offsets(parts, literals)
+        if [(start, start + len(literals[i].decode())) for start, i in offsets.items()] != analysis.spans:
+            return Planned(analysis.plan, analysis.literals)  # the split disagrees with PostgreSQL's scanner
+        pinned = [offsets[offset] for offset in analysis.pinned if offset in offsets]
+        self.cache.put(session.search_path, shape, literals, pinned, analysis.plan)
+        return Planned(analysis.plan, literals)
+
+    # --- what a text mentions ---------------------------------------------------------------------------
+
+    def mentions(self, text: str) -> bool:
+        """Whether a text holds, in any spelling that it could be sent in, the name of something protected."""
+        return self._names.search(text) is not None
+
+    def mentions_bytes(self, text: bytes) -> bool:
+        return self.mentions(text.decode("utf-8", "replace"))
+
+    # --- analysis ---------------------------------------------------------------------------------------
+
+    def _analyse(self, text: str, session: SessionView, final: bool) -> Analysis:
+        try:
+            parsed = parse(text)
+        except SyntaxFailure:
+            if self.mentions(text):
+                raise
+            # newer syntax, or an error that the server words better; whatever it does, look again afterwards
+            return Analysis(TextPlan((StatementPlan(effects=(SettingChange(),)),)), None)
+        context, plans = self._passes(parsed, session)
+        if (context.unknown or context.unknown_columns) and not final:
+            raise UnknownRelations(frozenset(context.unknown))
+        self._require_known(context, session)
+        return self._finish(context, plans)
+
+    def _passes(self, parsed: Parsed, session: SessionView) -> tuple[Context, list[StatementPlan]]:
+        roles = Roles()
+        for _ in range(_PASSES):
+            before = len(roles.by_offset)
+            context = self._context(parsed, session, roles)
+            plans = self._statements(context)
+            if len(roles.by_offset) == before:
+                return context, plans
+        raise Refused("the statement's values depend on each other in too many ways")
+
+    def _context(self, parsed: Parsed, session: SessionView, roles: Roles) -> Context:
+        return Context(
+            parsed,
+            self.binding,
+            session.search_path,
+            self._view_columns,
+            query,
+            self.mentions,
+            session.prepared,
+            session.cursors,
+            roles,
+        )
+
+    def _statements(self, context: Context) -> list[StatementPlan]:
+        """Judge the statements of a text in order: each sees what the ones before have set."""
+        plans = []
+        local: dict[str, TextPlan] = {}
+        outer = context.prepared
+        context.prepared = lambda name: local.get(name) or outer(name)
+        for node in context.parsed.statements:
+            plan = (
+                self._prepare(context, node)
+                if isinstance(node, ast.PrepareStmt)
+                else statement(context, node)
+            )
+            for effect in plan.effects:
+                if isinstance(effect, SetSearchPath):
+                    context.search_path = effect.value if effect.known and effect.value is not None else None
+                elif isinstance(effect, PrepareName):
+                    local[effect.name] = effect.plan
+                elif isinstance(effect, CatalogChange) and effect.view is not None:
+                    context.new_views.add(effect.view)
+            plans.append(plan)
+        return plans
+
+    def _prepare(self, context: Context, node: ast.PrepareStmt) -> StatementPlan:
+        """SQL PREPARE: its parameters are its own, so that it has to be a text of its own."""
+        inner = statement(context, node.query)
+        if context.roles.by_offset and len(context.parsed.statements) > 1:
+            raise Refused(
+                "PREPARE of a statement with protected values has to be sent alone",
+                hint="Send it apart from other statements.",
+            )
+        rewritten = rewrite(context, prepare=True)
+        plan = TextPlan((inner,), None, rewritten.parameters, rewritten.client_parameters)
+        return StatementPlan(effects=(PrepareName(node.name, plan),))
+
+    def _require_known(self, context: Context, session: SessionView) -> None:
+        """What the snapshot cannot show, even when read again, may be protected: refuse where it would be."""
+        for schema, table in context.future:
+            raise Refused(
+                f'relation "{schema}.{table}" is protected by the policy and does not exist',
+                sqlstate="42P01",
+                detail="A table made in a transaction that is still open cannot be seen by pgveil yet.",
+                hint="Commit the transaction that creates it first.",
+            )
+        for name in context.unknown & (session.uncommitted | context.new_views):
+            raise Refused(
+                f'view "{name}" of protected columns was made in a transaction that is still open',
+                hint="Commit the transaction that creates it first.",
+            )
+
+    def _finish(self, context: Context, plans: list[StatementPlan]) -> Analysis:
+        nodes = context.parsed.statements
+        prepare = any(isinstance(node, ast.PrepareStmt) for node in nodes)
+        rewritten = rewrite(context, prepare)
+        plan = TextPlan(
+            tuple(plans),
+            rewritten.template,
+            None if prepare else rewritten.parameters,
+            rewritten.client_parameters,
+            frozenset(role.field for role in context.roles.by_offset.values()),
+        )
+        tokens = literal_tokens(context.parsed)
+        literals = [token.text.encode() for token in tokens]
+        spans = [(token.start, token.end) for token in tokens]
+        if context.session_dependent or context.unknown or context.unknown_columns:
+            return Analysis(plan, None, literals, spans)
+        if all(isinstance(node, _CACHEABLE) for node in nodes):
+            return Analysis(plan, sorted(context.pinned), literals, spans)
+        return Analysis(plan, [token.start for token in tokens], literals, spans)
+
+    # --- views ------------------------------------------------------------------------------------------
+
+    def _view_columns(self, relation: Relation) -> Columns:
+        """The columns of a view by its definition. Raises Refused where the definition cannot be followed."""
+        known = self._views.get(relation.oid)
+        if known is None:
+            self._views[relation.oid] = Refused(f'view "{relation.name}" refers to itself')
+            known = self._views[relation.oid] = self._define_view(relation)
+        if isinstance(known, Refused):
+            raise Refused(
+                f'view "{relation.schema}.{relation.name}" cannot be followed to its protected columns',
+                detail=f"Its definition does what is refused: {known.message}.",
+                hint="Query the tables themselves, or change the view.",
+            )
+        return known
+
+    def _define_view(self, relation: Relation) -> Columns | Refused:
+        names = [column.name for column in relation.columns]
+        if not self.mentions(relation.definition or ""):
+            return [(name, PLAIN_VALUE) for name in names]
+        try:
+            parsed = parse(relation.definition or "")
+            roles = Roles()
+            item = Item([])
+            for _ in range(_PASSES):
+                before = len(roles.by_offset)
+                context = self._context(parsed, SessionView(()), roles)
+                item = query(context, Scope(), parsed.statements[0])
+                if len(roles.by_offset) == before:
+                    break
+        except Refused as refused:
+            return refused
+        except SyntaxFailure:
+            return Refused("its definition does not parse")
+        if item.gap is not None or len(item.columns) != len(names):
+            return Refused("its definition has columns that are not known")
+        return [(name, value) for name, (_, value) in zip(names, item.columns, strict=True)]
+
+
+def _names_pattern(binding: Binding) -> re.Pattern[str]:
+    """Finds the names of protected tables, of the views over them, and spellings that could hide one."""
+    names = {table for _, table in binding.policy.tables}
+    names |= {binding.catalog.relations[oid].name for oid in binding.fields}
+    views = [r for r in binding.catalog.relations.values() if r.kind in "vm" and not r.system]
+    grown = True
+    while grown:  # views over views
+        pattern = _any_of(names)
+        found = {view.name for view in views if pattern.search(view.definition or "")}
+        grown = not found <= names
+        names |= found
+    return _any_of(names)
+
+
+def _any_of(names: set[str]) -> re.Pattern[str]:
+    words = "|".join(re.escape(name) for name in sorted(names))
+    return re.compile(rf'[uU]&"|(?<!\w)(?:{words})(?!\w)' if words else r'[uU]&"', re.IGNORECASE)
+
+
+def _offsets(parts: list[bytes], literals: list[bytes]) -> dict[int, int]:
+    """Character offset of each literal of a split text, to its ordinal."""
+    offsets, position = {}, 0
+    for i, literal in enumerate(literals):
+        position += len(parts[i].decode())
+        offsets[position] = i
+        position += len(literal.decode())
+    return offsets

@@ -1,0 +1,181 @@
+"""From roles to a template: edits by token span of the original text. A statement is never printed anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pglast import ast
+
+from proxy.sql.context import Context
+from proxy.sql.literal import LITERAL_TOKENS
+from proxy.sql.parse import Node, Parsed, Token
+from proxy.sql.plan import Constant, Role, Slot, WireParameter
+from proxy.sql.value import refuse, storage_name
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """What the plan of a text needs: its template and its parameters (None: as they came)."""
+
+    template: tuple[Constant | Slot, ...] | None
+    parameters: tuple[WireParameter, ...] | None
+    client_parameters: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Edit:
+    start: int
+    end: int
+    text: str
+
+
+def literal_tokens(parsed: Parsed) -> list[Token]:
+    """The literals of a text, in order: what slots count."""
+    return [token for token in parsed.tokens if token.name in LITERAL_TOKENS]
+
+
+def rewrite(context: Context, prepare: bool) -> Rewritten:
+    """Build the template. `prepare`: the parameters are SQL PREPARE's own, not the protocol's."""
+    parsed = context.parsed
+    parameters, renumbered, count = _parameters(context)
+    edits = [
+        _Edit(start, end, name)
+        for start, (end, name) in {**context.roles.casts, **context.type_edits}.items()
+        if parsed.text[start:end].lower() != name
+    ]
+    if prepare and parameters is not None:
+        edits += _prepared_types(context, parameters, count)
+    edits += renumbered
+    slots = _slots(context)
+    if not edits and not slots:
+        return Rewritten(None, parameters, count)
+    return Rewritten(_template(parsed, edits, slots), parameters, count)
+
+
+# --- parameters ------------------------------------------------------------------------------------------
+
+
+def _parameters(context: Context) -> tuple[tuple[WireParameter, ...] | None, list[_Edit], int]:
+    """The parameters on the wire, and the edits that give a second role its own number."""
+    tokens = [token for token in context.parsed.tokens if token.name == "PARAM"]
+    count = max((int(token.text[1:]) for token in tokens), default=0)
+    roles = context.roles.by_offset
+    if not any(token.start in roles for token in tokens):
+        return None, [], count
+    found: list[list[Role | None]] = [[] for _ in range(count)]
+    for token in tokens:
+        known = found[int(token.text[1:]) - 1]
+        if not any(_same(role, roles.get(token.start)) for role in known):
+            known.append(roles.get(token.start))
+    wire = [WireParameter(i, known[0] if known else None) for i, known in enumerate(found)]
+    numbers: dict[tuple[int, int], int] = {}
+    for i, known in enumerate(found):
+        for j, role in enumerate(known[1:], 1):
+            wire.append(WireParameter(i, role))
+            numbers[i, j] = len(wire)
+    edits = []
+    for token in tokens:
+        i = int(token.text[1:]) - 1
+        j = next(j for j, role in enumerate(found[i]) if _same(role, roles.get(token.start)))
+        if j > 0:
+            edits.append(_Edit(token.start, token.end, f"${numbers[i, j]}"))
+    return tuple(wire), edits, count
+
+
+def _same(one: Role | None, other: Role | None) -> bool:
+    """Whether two roles give the same ciphertext, so that one parameter serves both."""
+    if one is None or other is None:
+        return one is other
+    return (
+        one.field.field.key_name == other.field.field.key_name
+        and one.field.field.algorithm == other.field.field.algorithm
+        and one.type == other.type
+        and one.field.storage == other.field.storage
+    )
+
+
+def _prepared_types(context: Context, parameters: Sequence[WireParameter], count: int) -> list[_Edit]:
+    """PREPARE name (types): the types of protected parameters become storage types."""
+    if len(parameters) > count:
+        field = next(p.role.field for p in parameters if p.role is not None)
+        refuse(field, "one parameter of PREPARE used in two roles", "Use two parameters.")
+    statement: Node = context.parsed.statements[0]
+    edits = []
+    for parameter, node in zip(parameters, statement.argtypes or (), strict=False):
+        site = context.cast_site(node)
+        if parameter.role is not None and site is not None:
+            name = storage_name(parameter.role.field, array=parameter.role.array)
+            edits.append(_Edit(site.start, site.end, name))
+    return edits
+
+
+# --- literals --------------------------------------------------------------------------------------------
+
+
+def _slots(context: Context) -> list[tuple[int, int, Slot]]:
+    """The literals that are encrypted: (start, end, slot)."""
+    parsed = context.parsed
+    ordinals = {token.start: i for i, token in enumerate(literal_tokens(parsed))}
+    found = []
+    for offset, open_value in sorted(context.roles.opens.items()):
+        if open_value.parameter:
+            continue
+        role = context.roles.by_offset[offset]
+        index = parsed.token_at(offset)
+        assert index is not None
+        token = parsed.tokens[index]
+        suffix = b"" if open_value.casts or role.field.storage != "bytea" else _suffix(role)
+        if token.start in ordinals:
+            found.append((token.start, token.end, Slot(ordinals[token.start], role, suffix=suffix)))
+        elif token.text == "-":
+            number = parsed.tokens[index + 1]
+            slot = Slot(ordinals[number.start], role, negative=True, suffix=suffix)
+            found.append((token.start, number.end, slot))
+        elif token.text.lower() in ("true", "false"):
+            slot = Slot(-1, role, fixed=token.text.lower(), suffix=suffix)
+            found.append((token.start, token.end, slot))
+        else:
+            refuse(role.field, "this spelling of a value", "Write the value as a string.")
+    return found
+
+
+def _suffix(role: Role) -> bytes:
+    return f"::{storage_name(role.field, array=role.array)}".encode()
+
+
+# --- the template ----------------------------------------------------------------------------------------
+
+
+def _template(
+    parsed: Parsed, edits: list[_Edit], slots: list[tuple[int, int, Slot]]
+) -> tuple[Constant | Slot, ...]:
+    """Cut the text at every literal, protected or not, so that it serves for all texts of its shape."""
+    taken = {slot.ordinal for _, _, slot in slots if slot.ordinal >= 0}
+    cuts = list(slots)
+    for i, token in enumerate(literal_tokens(parsed)):
+        edited = any(edit.start <= token.start < edit.end for edit in edits)
+        if i not in taken and not edited:
+            cuts.append((token.start, token.end, Slot(i)))
+    pieces: list[Constant | Slot] = []
+    position = 0
+    for start, end, slot in sorted(cuts, key=lambda cut: cut[0]):
+        pieces += [_constant(parsed.text, position, start, edits), slot]
+        position = end
+    pieces.append(_constant(parsed.text, position, len(parsed.text), edits))
+    return tuple(pieces)
+
+
+def _constant(text: str, start: int, end: int, edits: list[_Edit]) -> Constant:
+    parts = []
+    position = start
+    for edit in sorted(edits, key=lambda edit: edit.start):
+        if start <= edit.start and edit.end <= end:
+            parts += [text[position : edit.start], edit.text]
+            position = edit.end
+    parts.append(text[position:end])
+    return Constant("".join(parts), end - start)
+
+
+def is_prepare(node: Node) -> bool:
+    return isinstance(node, ast.PrepareStmt)

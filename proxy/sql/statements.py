@@ -1,0 +1,301 @@
+"""One statement: which rule judges it. A kind that has no rule may not name a protected table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pglast import ast
+
+from proxy.errors import Refused
+from proxy.sql import ddl, dml, queries
+from proxy.sql.context import Context, descendants, refuse_statement
+from proxy.sql.copy_statement import copy
+from proxy.sql.expressions import infer
+from proxy.sql.parse import Node
+from proxy.sql.plan import (
+    CatalogChange,
+    DeclareCursor,
+    DropName,
+    Effect,
+    ResultColumn,
+    Results,
+    SetSearchPath,
+    SettingChange,
+    Shape,
+    StatementPlan,
+    TransactionChange,
+)
+from proxy.sql.scope import Item, Scope
+from proxy.sql.search_path import parse_search_path
+from proxy.sql.value import Value, fit, require_plain
+
+
+def statement(context: Context, node: Node) -> StatementPlan:
+    """Judge one statement. Raises Refused; roles and edits are left in the context."""
+    context.effects = []
+    rule = _RULES.get(type(node))
+    if rule is not None:
+        plan = rule(context, node)
+    else:
+        _other(context, node)
+        plan = StatementPlan()
+    if not context.effects:
+        return plan
+    return StatementPlan(plan.results, plan.copy, (*plan.effects, *context.effects))
+
+
+# --- queries ---------------------------------------------------------------------------------------------
+
+
+def query(context: Context, scope: Scope, node: Node) -> Item:
+    """The output columns of a statement that can stand in WITH, a subquery, or alone."""
+    rule = _QUERIES.get(type(node))
+    if rule is None:
+        raise Refused(f"pgveil does not know {type(node).__name__} as a query")
+    return rule(context, scope, node)
+
+
+_QUERIES: dict[type, Callable[[Context, Scope, Node], Item]] = {
+    ast.SelectStmt: queries.select,
+    ast.InsertStmt: dml.insert,
+    ast.UpdateStmt: dml.update,
+    ast.DeleteStmt: dml.delete,
+    ast.MergeStmt: dml.merge,
+}
+
+
+def _query(context: Context, node: Node) -> StatementPlan:
+    return StatementPlan(results=results(query(context, Scope(), node)))
+
+
+def results(item: Item) -> Results | None:
+    """The result columns that have to be opened; None if there are none."""
+    columns = tuple(result_column(value) for _, value in item.columns)
+    return Results(columns, item.gap) if any(columns) else None
+
+
+def result_column(value: Value) -> ResultColumn | None:
+    """How a column's values are opened. Raises Refused for a whole row, which has no text that could be."""
+    if value.row is not None:
+        require_plain(value, "returning a whole row", "Name the columns, or use row_to_json().")
+        return None
+    if value.json:
+        return ResultColumn(tuple(sorted(value.json, key=lambda f: str(f.field))), Shape.JSON, None)
+    if value.field is None:
+        return None
+    logical = value.type or value.field.type
+    if value.array and not logical.array:
+        return ResultColumn((value.field,), Shape.ARRAY, logical.array_of)
+    if value.array:
+        require_plain(value, "an array of arrays")
+    return ResultColumn((value.field,), Shape.SCALAR, logical)
+
+
+def _explain(context: Context, node: ast.ExplainStmt) -> StatementPlan:
+    rule = _RULES.get(type(node.query))
+    plan = rule(context, node.query) if rule is not None else StatementPlan()
+    return StatementPlan(effects=tuple(e for e in plan.effects if not isinstance(e, DeclareCursor)))
+
+
+# --- prepared statements and cursors ---------------------------------------------------------------------
+
+
+def _execute(context: Context, node: ast.ExecuteStmt) -> StatementPlan:
+    context.session_dependent = True
+    inner = context.prepared(node.name)
+    roles = {}
+    if inner is not None:
+        roles = {p.source: p.role for p in inner.parameters or () if p.role is not None}
+    for i, argument in enumerate(node.params or ()):
+        value = infer(context, Scope(), argument)
+        if (role := roles.get(i)) is not None:
+            fit(value, role.field, context.roles, "an argument of EXECUTE", array=role.array)
+        else:
+            require_plain(value, "an argument of EXECUTE")
+    return StatementPlan(results=inner.statements[0].results if inner is not None else None)
+
+
+def _deallocate(context: Context, node: ast.DeallocateStmt) -> StatementPlan:
+    return StatementPlan(effects=(DropName(node.name),))
+
+
+def _declare(context: Context, node: ast.DeclareCursorStmt) -> StatementPlan:
+    output = results(query(context, Scope(), node.query))
+    return StatementPlan(effects=(DeclareCursor(node.portalname, output),))
+
+
+def _fetch(context: Context, node: ast.FetchStmt) -> StatementPlan:
+    context.session_dependent = True
+    return StatementPlan() if node.ismove else StatementPlan(results=context.cursors(node.portalname))
+
+
+# --- transactions and settings ---------------------------------------------------------------------------
+
+_TRANSACTION = {
+    "TRANS_STMT_BEGIN": "begin",
+    "TRANS_STMT_START": "begin",
+    "TRANS_STMT_COMMIT": "commit",
+    "TRANS_STMT_ROLLBACK": "rollback",
+    "TRANS_STMT_SAVEPOINT": "savepoint",
+    "TRANS_STMT_ROLLBACK_TO": "rollback_to",
+    "TRANS_STMT_RELEASE": "release",
+    "TRANS_STMT_PREPARE": "commit",
+}
+
+
+def _transaction(context: Context, node: ast.TransactionStmt) -> StatementPlan:
+    kind = _TRANSACTION.get(node.kind.name)
+    if kind is None:
+        return StatementPlan()
+    return StatementPlan(effects=(TransactionChange(kind, node.savepoint_name or ""),))
+
+
+_FOLLOWED = frozenset(
+    {"client_encoding", "names", "standard_conforming_strings", "datestyle", "intervalstyle", "timezone"}
+)
+
+
+def _set(context: Context, node: ast.VariableSetStmt) -> StatementPlan:
+    name = (node.name or "").lower()
+    kind = node.kind.name
+    effects: tuple[Effect, ...] = ()
+    if kind == "VAR_RESET_ALL":
+        effects = (SetSearchPath(None), SettingChange())
+    elif name == "search_path":
+        effects = (_search_path(node, kind),)
+    elif name in ("role", "session_authorization"):
+        effects = (SetSearchPath(None, local=bool(node.is_local), known=False),)
+    elif name in _FOLLOWED:
+        effects = (SettingChange(),)
+    return StatementPlan(effects=effects)
+
+
+def _search_path(node: ast.VariableSetStmt, kind: str) -> SetSearchPath:
+    local = bool(node.is_local)
+    if kind in ("VAR_SET_DEFAULT", "VAR_RESET"):
+        return SetSearchPath(None, local=local)
+    if kind != "VAR_SET_VALUE":  # SET search_path FROM CURRENT
+        return SetSearchPath(None, local=local, known=False)
+    names: list[str] = []
+    for argument in node.args or ():
+        if not (isinstance(argument, ast.A_Const) and isinstance(argument.val, ast.String)):
+            return SetSearchPath(None, local=local, known=False)
+        names.append(argument.val.sval)
+    if len(names) == 1 and "," in names[0]:
+        # one string is one quoted name, whatever commas it holds
+        return SetSearchPath((names[0],), local=local)
+    return SetSearchPath(tuple(n for name in names for n in _one(name)), local=local)
+
+
+def _one(name: str) -> tuple[str, ...]:
+    return (name,) if name else ()
+
+
+def _discard(context: Context, node: ast.DiscardStmt) -> StatementPlan:
+    if node.target.name == "DISCARD_ALL":
+        return StatementPlan(effects=(DropName(None, everything=True), SetSearchPath(None), SettingChange()))
+    return StatementPlan()
+
+
+# --- everything else -------------------------------------------------------------------------------------
+
+# Kinds that hold no value and show none: they may name protected tables.
+_HARMLESS = frozenset(
+    {
+        "CheckPointStmt",
+        "ClosePortalStmt",
+        "ClusterStmt",
+        "CommentStmt",
+        "ConstraintsSetStmt",
+        "CreatePublicationStmt",
+        "CreateStatsStmt",
+        "DropStmt",
+        "GrantStmt",
+        "ListenStmt",
+        "LockStmt",
+        "NotifyStmt",
+        "RefreshMatViewStmt",
+        "ReindexStmt",
+        "SecLabelStmt",
+        "TruncateStmt",
+        "UnlistenStmt",
+        "VacuumStmt",
+        "VariableShowStmt",
+        "AlterObjectSchemaStmt",
+        "AlterOwnerStmt",
+        "AlterPublicationStmt",
+        "CreateForeignTableStmt",
+        "DropOwnedStmt",
+        "AlterSeqStmt",
+        "CreateSeqStmt",
+    }
+)
+_DDL = ("Create", "Alter", "Drop", "Rename", "Import", "Define", "Rule")
+
+
+def _other(context: Context, node: Node) -> None:
+    kind = type(node).__name__
+    if kind not in _HARMLESS:
+        for item in descendants(node):
+            if isinstance(item, ast.RangeVar):
+                _require_unprotected(context, item, kind)
+    if kind.startswith(_DDL):
+        context.effects.append(CatalogChange())
+
+
+def _require_unprotected(context: Context, node: ast.RangeVar, kind: str) -> None:
+    relation = context.relation(node)
+    if relation is not None and any(value.protected for _, value in context.columns(relation)):
+        refuse_statement(
+            f'{kind.removesuffix("Stmt")} on "{relation.name}" cannot be proved safe',
+            "Run it on the server directly, after checking that it holds no protected value.",
+            "The table has protected columns, and pgveil has no rule for this statement.",
+        )
+
+
+def _call(context: Context, node: ast.CallStmt) -> StatementPlan:
+    require_plain(infer(context, Scope(), node.funccall), "an argument of CALL")
+    return StatementPlan()
+
+
+def _copy(context: Context, node: ast.CopyStmt) -> StatementPlan:
+    return StatementPlan(copy=copy(context, node, result_column))
+
+
+def _checked(rule: Callable[[Context, Node], None]) -> Callable[[Context, Node], StatementPlan]:
+    """A rule that only judges."""
+
+    def judge(context: Context, node: Node) -> StatementPlan:
+        rule(context, node)
+        return StatementPlan()
+
+    return judge
+
+
+_RULES: dict[type, Callable[[Context, Node], StatementPlan]] = {
+    ast.AlterTableStmt: _checked(ddl.alter_table),
+    ast.CallStmt: _call,
+    ast.CopyStmt: _copy,
+    ast.CreateFunctionStmt: _checked(ddl.opaque_body),
+    ast.CreatePolicyStmt: _checked(ddl.row_policy),
+    ast.CreateStmt: _checked(ddl.create_table),
+    ast.CreateTableAsStmt: _checked(ddl.create_table_as),
+    ast.CreateTrigStmt: _checked(ddl.trigger),
+    ast.DeallocateStmt: _deallocate,
+    ast.DeclareCursorStmt: _declare,
+    ast.DeleteStmt: _query,
+    ast.DiscardStmt: _discard,
+    ast.DoStmt: _checked(ddl.opaque_body),
+    ast.ExecuteStmt: _execute,
+    ast.ExplainStmt: _explain,
+    ast.FetchStmt: _fetch,
+    ast.IndexStmt: _checked(ddl.index),
+    ast.InsertStmt: _query,
+    ast.MergeStmt: _query,
+    ast.RenameStmt: _checked(ddl.rename),
+    ast.SelectStmt: _query,
+    ast.TransactionStmt: _transaction,
+    ast.UpdateStmt: _query,
+    ast.VariableSetStmt: _set,
+    ast.ViewStmt: _checked(ddl.view),
+}

@@ -1,0 +1,268 @@
+"""What an expression is worth to the analyser: plain, a field's values, or open; and how two of them meet.
+
+An open value (a parameter or a literal) takes the role of what it meets. Roles are collected while the
+statement is walked; the walk is repeated until no new role is found, so that an open value that reaches a
+field through a derived table is known as protected wherever else it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NoReturn
+
+from policy.binding import BoundField
+from policy.model import Mode
+from policy.types import LogicalType
+from proxy.errors import Refused
+from proxy.sql.plan import Role
+
+
+@dataclass(frozen=True, slots=True)
+class CastSite:
+    """A cast written around an open value or a column: the span of the type's name, and the type."""
+
+    start: int
+    end: int
+    type: LogicalType | None  # None: a type that pgveil does not know
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """One occurrence of a parameter or literal. `offset` of its first token identifies it."""
+
+    offset: int
+    parameter: int = 0  # n of $n; 0: a literal
+    casts: tuple[CastSite, ...] = ()
+    levels: int = 0  # +1: an array whose elements are meant (unnest); -1: an element of ARRAY[...]
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """An expression's worth. With no part set it is plain."""
+
+    field: BoundField | None = None
+    type: LogicalType | None = None  # what the application sees, where a cast has changed it
+    array: bool = False
+    opens: tuple[Open, ...] = ()
+    json: frozenset[BoundField] = frozenset()
+    row: tuple[tuple[str, Value], ...] | None = None
+    null: bool = False  # NULL or DEFAULT: fits everything
+
+    @property
+    def protected(self) -> bool:
+        return (
+            self.field is not None
+            or bool(self.json)
+            or (self.row is not None and any(value.protected for _, value in self.row))
+        )
+
+    @property
+    def fields(self) -> frozenset[BoundField]:
+        """Every field that the value holds, at any depth."""
+        found = set(self.json)
+        if self.field is not None:
+            found.add(self.field)
+        for _, value in self.row or ():
+            found |= value.fields
+        return frozenset(found)
+
+
+PLAIN = Value()
+NULL = Value(null=True)
+
+HINTS = {
+    "randomized": "Give the field a class with mode deterministic if it has to be compared.",
+    "order": "Sort and filter by range in the application, or by a column that is not protected.",
+    "function": "Return the column itself and apply the function in the application.",
+    "value": "Pass the value itself, as a parameter or a literal, so that pgveil can encrypt it.",
+}
+
+
+def refuse(field: BoundField, construct: str, hint: str | None = None, detail: str | None = None) -> NoReturn:
+    """Refuse what a field's mode cannot do."""
+    name = f"{field.field.schema}.{field.field.table}.{field.field.column}"
+    raise Refused(
+        f'{construct} is not possible on protected column "{name}"',
+        detail=detail or f"The column is encrypted with mode {field.field.mode.value}.",
+        hint=hint,
+    )
+
+
+def same_key(one: BoundField, other: BoundField) -> bool:
+    """Whether ciphertexts of one field open, and compare, as those of the other."""
+    return one.field is other.field or (
+        one.field.key_name == other.field.key_name
+        and one.type.family == other.type.family
+        and one.field.algorithm == other.field.algorithm
+    )
+
+
+class Roles:
+    """The roles of open values, by occurrence, and the edits that casts around protected values need."""
+
+    def __init__(self) -> None:
+        self.by_offset: dict[int, Role] = {}
+        self.opens: dict[int, Open] = {}
+        self.casts: dict[int, tuple[int, str]] = {}  # start of a type's name -> its end, the new name
+
+    def of(self, open_value: Open) -> Value | None:
+        """The value that an occurrence already is by its role; None while it is open."""
+        role = self.by_offset.get(open_value.offset)
+        if role is None:
+            return None
+        return Value(field=role.field, array=role.array, type=role.cast)
+
+    def assign(self, open_value: Open, field: BoundField, *, array: bool, construct: str) -> None:
+        """Give an occurrence its role. Raises Refused where it already has another one."""
+        depth = int(array) + open_value.levels
+        if depth not in (0, 1):
+            refuse(field, f"an array of another depth in {construct}", HINTS["value"])
+        array = depth == 1
+        role = Role(field, array, self._cast(open_value, field, construct))
+        known = self.by_offset.get(open_value.offset)
+        if known is not None and not (same_key(known.field, field) and known.array == array):
+            refuse(field, f"one value used for two fields in {construct}", HINTS["value"])
+        if known is None:
+            self.by_offset[open_value.offset] = role
+            self.opens[open_value.offset] = open_value
+
+    def _cast(self, open_value: Open, field: BoundField, construct: str) -> LogicalType | None:
+        """Check the casts around an open value and turn them into casts to the storage type."""
+        seen: LogicalType | None = None
+        for site in open_value.casts:
+            self.cast(site, field, construct)
+            seen = seen or (site.type.element if site.type is not None else None)
+        return seen if seen is not None and seen.name != field.type.name else None
+
+    def cast(self, site: CastSite, field: BoundField, construct: str) -> None:
+        """Let a cast to a spelling of the logical type stand as a cast to the storage type."""
+        logical, target = field.type, site.type
+        if (
+            target is None
+            or target.element.family != logical.element.family
+            or target.modifier not in (-1, logical.modifier)
+        ):
+            hint = f"Cast to {logical}, or leave the cast out."
+            refuse(field, f"a cast to another type in {construct}", hint)
+        self.casts[site.start] = (site.end, storage_name(field, array=target.array and not logical.array))
+
+
+def storage_name(field: BoundField, *, array: bool = False) -> str:
+    """The SQL name of the storage type of a field's ciphertext."""
+    name = field.storage if field.storage in ("bytea", "json", "jsonb") else "text"
+    return f"{name}[]" if array else name
+
+
+def unify(values: Sequence[Value], roles: Roles, construct: str) -> Value:
+    """The common value of alternatives (CASE, COALESCE, UNION, rows of VALUES)."""
+    holders = [value for value in values if value.protected]
+    if not holders:
+        if all(value.opens or value.null for value in values):
+            opens = tuple(item for value in values for item in value.opens)
+            return Value(opens=opens) if opens else NULL
+        return PLAIN
+    first = holders[0]
+    if first.json:
+        if any(value.json != first.json and not value.null for value in values):
+            refuse(min(first.json, key=str), f"mixing JSON with other values in {construct}", HINTS["value"])
+        return first
+    if first.field is None:
+        return _unify_rows(values, roles, construct)
+    for value in values:
+        fit(value, first.field, roles, construct, array=first.array)
+    return first
+
+
+def _unify_rows(values: Sequence[Value], roles: Roles, construct: str) -> Value:
+    rows = [value.row for value in values if not value.null]
+    width = len(rows[0] or ())
+    if any(row is None or len(row) != width for row in rows):
+        holder = next(iter(next(value for value in values if value.protected).fields))
+        refuse(holder, f"a whole row in {construct}", "Name the columns.")
+    known = [row for row in rows if row is not None]
+    return Value(
+        row=tuple(
+            (known[0][i][0], unify([row[i][1] for row in known], roles, construct)) for i in range(width)
+        )
+    )
+
+
+def fit(value: Value, field: BoundField, roles: Roles, construct: str, *, array: bool = False) -> None:
+    """Make a value one of the field's: opens are given the role, its own column is let through."""
+    if value.null:
+        return
+    if value.field is not None:
+        if not same_key(value.field, field) or value.array != array:
+            refuse(field, f"a value of another field in {construct}", HINTS["value"])
+        return
+    if value.opens:
+        for item in value.opens:
+            roles.assign(item, field, array=array, construct=construct)
+        return
+    refuse(field, f"an expression in {construct}", HINTS["value"])
+
+
+def require_deterministic(value: Value, construct: str) -> None:
+    """Comparing, grouping, making distinct: only where equal values have equal ciphertexts."""
+    for field in value.fields:
+        if field.field.mode is not Mode.DETERMINISTIC:
+            refuse(field, construct, HINTS["randomized"])
+    if value.json:
+        refuse(min(value.json, key=str), f"{construct} of JSON", HINTS["function"])
+
+
+def require_plain(value: Value, construct: str, hint: str | None = None) -> None:
+    """What the server has to see in clear cannot be protected."""
+    for field in value.fields:
+        refuse(field, construct, hint or HINTS["function"])
+
+
+def compare(left: Value, right: Value, roles: Roles, construct: str) -> None:
+    """Equality of two values. Raises Refused unless the server can decide it on ciphertexts."""
+    if left.row is not None or right.row is not None:
+        _compare_rows(left, right, roles, construct)
+        return
+    if not (left.protected or right.protected):
+        return
+    require_deterministic(left, construct)
+    require_deterministic(right, construct)
+    unify([left, right], roles, construct)
+
+
+def _compare_rows(left: Value, right: Value, roles: Roles, construct: str) -> None:
+    if left.row is None or right.row is None or len(left.row) != len(right.row):
+        for value in (left, right):
+            require_plain(value, f"{construct} of a whole row", "Name the columns.")
+        return
+    for (_, one), (_, other) in zip(left.row, right.row, strict=True):
+        compare(one, other, roles, construct)
+
+
+def compare_elements(value: Value, array: Value, roles: Roles, construct: str) -> None:
+    """`value = ANY(array)`: the array's elements are compared with the value."""
+    if not (value.protected or array.protected):
+        return
+    require_deterministic(value, construct)
+    require_deterministic(array, construct)
+    if value.field is not None:
+        fit(array, value.field, roles, construct, array=True)
+    elif array.field is not None:
+        fit(value, array.field, roles, construct)
+    else:
+        require_plain(value, construct)
+        require_plain(array, construct)
+
+
+def with_cast(value: Value, site: CastSite, roles: Roles) -> Value:
+    """A cast around a value: kept with an open one, checked and rewritten on a field's own."""
+    if value.null or not (value.opens or value.protected):
+        return value
+    if value.opens:
+        return replace(value, opens=tuple(replace(o, casts=(*o.casts, site)) for o in value.opens))
+    if value.field is None:
+        require_plain(value, "a cast of JSON or a row")
+        return value
+    roles.cast(site, value.field, "a cast")
+    assert site.type is not None
+    return replace(value, type=None if site.type.element == value.field.type else site.type.element)
