@@ -68,8 +68,6 @@ def database18(postgres18: Postgres) -> Iterator[Database]:
 
 
 @pytest.fixture
-def veil(tmp_path: Path) -> Iterator[Veils]:
+def veil(tmp_path: Path) -> Veils:
     """Makes proxies: `veil(database, policy)` is a running pgveil; afterwards it looks for leaks."""
-    veils = Veils(tmp_path)
-    yield veils
-    veils.end()
+    return Veils(tmp_path)

@@ -6,8 +6,8 @@ import itertools
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -102,11 +102,12 @@ class Postgres:
     @contextmanager
     def database(self) -> Iterator[Database]:
         """A database that lives as long as the context."""
-        name = self.create_database().rsplit("/", 1)[1]
+        database = Database(self, self.create_database().rsplit("/", 1)[1])
         try:
-            yield Database(self, name)
+            with database.at_end:
+                yield database
         finally:
-            self.drop_database(name)
+            self.drop_database(database.name)
 
     def log_text(self, database: str | None = None, *, direct: bool = True) -> str:
         """The server's log: all of it, that of one database, that of sessions that did not come directly."""
@@ -124,10 +125,11 @@ class Postgres:
 
 @dataclass(frozen=True)
 class Database:
-    """One database of a test's own."""
+    """One database of a test's own; what `at_end` holds is called before it is dropped."""
 
     postgres: Postgres
     name: str
+    at_end: ExitStack = field(default_factory=ExitStack, compare=False)
 
     @property
     def dsn(self) -> str:

@@ -30,8 +30,7 @@ _STOP_TIMEOUT = 30.0
 
 def canaries_in(text: str) -> list[str]:
     """The canaries that a text holds, as they are or in hexadecimal (as bytea is printed)."""
-    hexadecimal = {word.encode().hex(): word for word in _CANARIES}
-    return [word for word in (*_CANARIES, *hexadecimal) if word in text]
+    return [word for word in _CANARIES if word in text or word.encode().hex() in text]
 
 
 class Veil:
@@ -168,21 +167,20 @@ class Veil:
     def assert_no_leak(self) -> None:
         """No canary in pgveil's log, in the tables, or in the server's log of sessions through pgveil."""
         for place, text in {
-            "pgveil's log": self.log_text(),
-            "the server's log": self.database.log_text(direct=False),
-            "the tables": self.database.contents(),
+            "pgveil's log holds": self.log_text(),
+            "the server's log holds": self.database.log_text(direct=False),
+            "the tables hold": self.database.contents(),
         }.items():
-            seen = canaries_in(text)
-            lines = [line for line in text.splitlines() if any(word in line for word in seen)]
-            assert not seen, f"{place} holds {seen}: {lines[:5]}"
+            lines = [line for line in text.splitlines() if canaries_in(line)]
+            assert not lines, f"{place} {canaries_in(text)}: {lines[:5]}"
 
 
 class Veils:
-    """Starts any number of proxies for one test; `end` stops them and looks for leaks."""
+    """Makes any number of proxies for one test. Each ends before its database does, with a look for leaks."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._all: list[tuple[Veil, bool]] = []
+        self._count = 0
 
     def __call__(
         self,
@@ -197,15 +195,11 @@ class Veils:
 
         Whoever puts a canary into the tables on purpose says `leaks=True`.
         """
-        directory = self._directory / f"veil{len(self._all) + 1}"
+        self._count += 1
+        directory = self._directory / f"veil{self._count}"
         directory.mkdir()
         veil = Veil(directory, database, policy, **config)
-        self._all.append((veil, leaks))
+        if not leaks:
+            database.at_end.callback(veil.assert_no_leak)
+        database.at_end.callback(veil.kill)
         return veil.start() if start else veil
-
-    def end(self) -> None:
-        for veil, _ in self._all:
-            veil.kill()
-        for veil, leaks in self._all:
-            if not leaks:
-                veil.assert_no_leak()
