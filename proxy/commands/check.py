@@ -7,7 +7,9 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from policy.binding import Binding
 from policy.check import Finding, check
@@ -16,6 +18,17 @@ from policy.loader import load as load_policy
 from policy.model import Policy
 from proxy import config, introspect
 from proxy.addresses import ServerAddress
+
+
+class StatementReport(Protocol):
+    """What `proxy.sql.report.check_file` says of one statement of a file."""
+
+    @property
+    def line(self) -> int: ...
+    @property
+    def works(self) -> bool: ...
+    @property
+    def message(self) -> str: ...
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,18 +47,29 @@ def run(args: argparse.Namespace) -> int:
     for warning in configuration.warnings:
         print(f"pgveil: warning: {warning}", file=sys.stderr)
     policy = load_policy(configuration.policy)
-    database = args.database or configuration.maintenance.database
+    database = str(args.database or configuration.maintenance.database)
     try:
         binding = asyncio.run(_read(configuration.maintenance, database, policy))
     except introspect.CatalogUnavailable as error:
         print(f"pgveil: maintenance: {configuration.maintenance}: {error.reason}", file=sys.stderr)
         return 2
     findings = check(policy, binding.catalog)
+    statements = _statements(args.sql, binding) if args.sql is not None else []
     if args.json:
-        print(json.dumps(_as_json(binding, findings), indent=2, ensure_ascii=False))
+        print(json.dumps(_as_json(binding, findings, statements), indent=2, ensure_ascii=False))
     else:
         _print(binding, findings)
-    return 1 if any(finding.severity == ERROR for finding in findings) else 0
+        for statement in statements:
+            print(f"{args.sql}:{statement.line}: {statement.message}")
+    wrong = any(finding.severity == ERROR for finding in findings)
+    return 1 if wrong or any(not statement.works for statement in statements) else 0
+
+
+def _statements(path: Path, binding: Binding) -> Sequence[StatementReport]:
+    from proxy.sql.report import check_file  # type: ignore[import-not-found]  # needs the parser: only --sql does
+
+    reports: Sequence[StatementReport] = check_file(path, binding)
+    return reports
 
 
 async def _read(server: ServerAddress, database: str, policy: Policy) -> Binding:
@@ -67,7 +91,9 @@ def _print(binding: Binding, findings: list[Finding]) -> None:
     )
 
 
-def _as_json(binding: Binding, findings: list[Finding]) -> dict[str, object]:
+def _as_json(
+    binding: Binding, findings: list[Finding], statements: Sequence[StatementReport]
+) -> dict[str, object]:
     return {
         "database": binding.catalog.database,
         "findings": [
@@ -79,5 +105,9 @@ def _as_json(binding: Binding, findings: list[Finding]) -> dict[str, object]:
                 "message": finding.message,
             }
             for finding in findings
+        ],
+        "statements": [
+            {"line": statement.line, "works": statement.works, "message": statement.message}
+            for statement in statements
         ],
     }
