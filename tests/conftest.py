@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # so that tests import their helpers as `tests.…`
 
 from tests.postgres import DEBIAN_15, Database, Postgres, start_postgres, versions_to_test
 from tests.proxy_process import Veils
+
+# No deadlines: a busy machine is no failure. In CI the same examples every time.
+settings.register_profile("pgveil", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("pgveil")
 
 
 @pytest.fixture(scope="session")
