@@ -6,6 +6,7 @@ URLs: PostgreSQL documentation, 34.1.1.2 (connection URIs), without what a confi
 from __future__ import annotations
 
 import ipaddress
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +19,8 @@ SYSTEM_ROOTS = "system"  # sslrootcert=system: the certificates that the operati
 
 _SECRETS = ("password", "sslpassword")
 _OPTIONS = ("host", "port", "user", "dbname", "passfile", "sslmode", "sslrootcert", "sslcert", "sslkey")
-_KNOWN = (*_OPTIONS, "connect_timeout")
+_KNOWN = (*_OPTIONS, "sslnegotiation", "connect_timeout")
+_ALPN = "postgresql"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class ServerAddress:
     sslrootcert: str | None = None
     sslcert: str | None = None
     sslkey: str | None = None
+    direct_tls: bool = False  # sslnegotiation=direct: TLS from the first byte, for PostgreSQL 17 and later
     passfile: str | None = None
     connect_timeout: float = 10.0
 
@@ -81,6 +84,7 @@ class ServerAddress:
             "sslrootcert": self.sslrootcert,
             "sslcert": self.sslcert,
             "sslkey": self.sslkey,
+            "sslnegotiation": "direct" if self.direct_tls else None,
             "passfile": self.passfile,
         }
         given = {key: value for key, value in options.items() if value is not None}
@@ -88,8 +92,31 @@ class ServerAddress:
         path = f"/{quote(name, safe='')}" if name else "/"
         return f"postgresql://{user}{path}?{urlencode(given)}"
 
+    def tls_context(self) -> ssl.SSLContext | None:
+        """How to check the server; None if there is to be no TLS. Raises OSError if a file cannot be used."""
+        if self.sslmode == "disable":
+            return None
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = self.sslmode == "verify-full"
+        if self.sslmode == "require":
+            context.verify_mode = ssl.CERT_NONE
+        elif self.sslrootcert in (None, SYSTEM_ROOTS):
+            context.load_default_certs()
+        else:
+            context.load_verify_locations(self.sslrootcert)
+        if self.sslcert is not None:
+            context.load_cert_chain(self.sslcert, self.sslkey, password=_no_passphrase)
+        if self.direct_tls:
+            context.set_alpn_protocols([_ALPN])
+        return context
+
     def __str__(self) -> str:
         return ", ".join(map(str, self.endpoints))
+
+
+def _no_passphrase() -> str:
+    """Without this OpenSSL would ask the terminal for the passphrase of a sealed key."""
+    raise OSError("sslkey is sealed with a passphrase, and cannot be used")
 
 
 def parse_listen(text: str) -> Endpoint:
@@ -204,6 +231,9 @@ def _with_tls(address: ServerAddress, options: Mapping[str, str], base: Path) ->
         raise ValueError(f"sslmode must be one of {', '.join(SSLMODES)}")
     if ("sslcert" in options) != ("sslkey" in options):
         raise ValueError("sslcert and sslkey go together")
+    negotiation = options.get("sslnegotiation", "postgres")
+    if negotiation not in ("postgres", "direct") or (negotiation == "direct" and sslmode == "disable"):
+        raise ValueError("sslnegotiation must be postgres, or direct where there is TLS")
     roots = options.get("sslrootcert") or (SYSTEM_ROOTS if sslmode.startswith("verify") else None)
     return replace(
         address,
@@ -211,4 +241,5 @@ def _with_tls(address: ServerAddress, options: Mapping[str, str], base: Path) ->
         sslrootcert=roots if roots in (None, SYSTEM_ROOTS) else str(base / roots),
         sslcert=_path(options, "sslcert", base),
         sslkey=_path(options, "sslkey", base),
+        direct_tls=negotiation == "direct",
     )

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import ssl
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -21,7 +20,7 @@ from policy.binding import Binding, bind
 from policy.catalog import BUILT_IN_SEARCH_PATH, Catalog
 from policy.model import Policy
 from proxy import catalog_sql
-from proxy.addresses import SYSTEM_ROOTS, ServerAddress
+from proxy.addresses import ServerAddress
 from proxy.catalog_reader import DetailRows, SnapshotRows, build, with_details
 from proxy.errors import ServerError
 
@@ -57,29 +56,14 @@ def connector(server: ServerAddress) -> Connect:
             user=server.user,
             database=database,
             passfile=server.passfile,
-            ssl=_tls(server),
+            ssl=server.tls_context() or False,
+            direct_tls=server.direct_tls,
             timeout=server.connect_timeout * len(server.endpoints),
             server_settings={"application_name": "pgveil"},
         )
         return connection
 
     return connect
-
-
-def _tls(server: ServerAddress) -> ssl.SSLContext | bool:
-    if server.sslmode == "disable":
-        return False
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = server.sslmode == "verify-full"
-    if server.sslmode == "require":
-        context.verify_mode = ssl.CERT_NONE
-    elif server.sslrootcert in (None, SYSTEM_ROOTS):
-        context.load_default_certs()
-    else:
-        context.load_verify_locations(server.sslrootcert)
-    if server.sslcert is not None:
-        context.load_cert_chain(server.sslcert, server.sslkey)
-    return context
 
 
 async def read_catalog(connection: Connection, policy: Policy, generation: int = 0) -> Catalog:
