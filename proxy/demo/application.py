@@ -17,11 +17,11 @@ Row = dict[str, Any]
 
 USERS: list[Row] = [
     {
-        "email": "ada.lovelace@example.org",
-        "password_hash": "$scrypt$ln=17,r=8,p=1$c2FsdHNhbHQ$Vd7FzQ0y",
-        "full_name": "Ada Lovelace",
-        "phone": "+44 20 7946 0018",
-        "birth_date": date(1815, 12, 10),
+        "email": "grace.hopper@example.com",
+        "password_hash": "$scrypt$ln=17,r=8,p=1$c2VhIHNhbHQ$Tq81LrWz",
+        "full_name": "Grace Hopper",
+        "phone": None,
+        "birth_date": date(1906, 12, 9),
     },
     {
         "email": "zoë.müller@example.de",
@@ -31,11 +31,11 @@ USERS: list[Row] = [
         "birth_date": date(1984, 2, 29),
     },
     {
-        "email": "grace.hopper@example.com",
-        "password_hash": "$scrypt$ln=17,r=8,p=1$c2VhIHNhbHQ$Tq81LrWz",
-        "full_name": "Grace Hopper",
-        "phone": None,
-        "birth_date": date(1906, 12, 9),
+        "email": "ada.lovelace@example.org",
+        "password_hash": "$scrypt$ln=17,r=8,p=1$c2FsdHNhbHQ$Vd7FzQ0y",
+        "full_name": "Ada Lovelace",
+        "phone": "+44 20 7946 0018",
+        "birth_date": date(1815, 12, 10),
     },
 ]
 

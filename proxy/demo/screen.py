@@ -30,6 +30,10 @@ class Screen:
     def note(self, text: str) -> None:
         self._print(self._paint(text, _DIM))
 
+    def fact(self, name: str, text: str) -> None:
+        """A short name, and one line that is cut to the screen's width."""
+        self._print(f"  {name}   {fit(text, self.width - display_width(name) - 5).rstrip()}")
+
     def statement(self, sql: str) -> None:
         """SQL, wrapped and set in."""
         for part in textwrap.wrap(sql, self.width - 4):
@@ -42,14 +46,14 @@ class Screen:
     def table(self, head: Sequence[str], rows: Sequence[Sequence[str]], green: int) -> None:
         """Rows below a head, cut to the screen's width; column `green` is what the application sees."""
         widths = self._widths([head, *rows])
-        self._print("  " + self._paint("  ".join(map(fit, head, widths)), _DIM))
+        self._print("  " + self._paint("  ".join(map(fit, head, widths)).rstrip(), _DIM))
         for row in rows:
             cells = [fit(cell, width) for cell, width in zip(row, widths, strict=True)]
             cells[green] = self._paint(cells[green], _GREEN)
             self._print("  " + "  ".join(cells).rstrip())
 
     def _widths(self, rows: Sequence[Sequence[str]]) -> list[int]:
-        """Every column as wide as its widest cell, but the last ones share what the screen leaves."""
+        """Every column as wide as its widest cell; while that is too much, the widest column gives way."""
         widths = [max(map(display_width, column)) for column in zip(*rows, strict=True)]
         while sum(widths) + 2 * len(widths) > self.width:
             widest = widths.index(max(widths))

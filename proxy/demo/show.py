@@ -89,14 +89,14 @@ class Show:
         log_so_far = self._places.server_log.stat().st_size
         user = application.find_user(USERS[1]["email"])
         self._expect(user["full_name"] == USERS[1]["full_name"], "another user was found")
-        self._screen.line(f"  the application gets   {_shown(user)}")
-        self._screen.line(f"  PostgreSQL's log has   {self._parameters_logged(log_so_far)}")
+        self._screen.fact("the application gets", _shown(user))
+        self._screen.fact("PostgreSQL's log has", self._parameters_logged(log_so_far))
 
     def _change(self, application: Application) -> None:
         self._screen.heading("3. It updates a row")
-        changed = application.change_phone(USERS[2]["email"], "+1 202 555 0143")
+        changed = application.change_phone(USERS[0]["email"], "+1 202 555 0143")
         self._expect(changed["phone"] == "+1 202 555 0143", "the update was lost")
-        self._screen.line(f"  the application gets   {_shown(changed)}")
+        self._screen.fact("the application gets", _shown(changed))
 
     def _everything_else(self, application: Application) -> None:
         self._screen.heading("4. Sessions, keys, prompts, questions, JSON and numbers go the same way")
@@ -115,7 +115,7 @@ class Show:
         self._screen.heading("5. Joins, aliases and the rest of SQL stay as they are")
         row = application.conversations_of(USERS[1]["email"])
         self._expect(row["full_name"] == USERS[1]["full_name"], "the join found another user")
-        self._screen.line(f"  the application gets   {_shown(row)}")
+        self._screen.fact("the application gets", _shown(row))
 
     def _refusal(self, application: Application) -> None:
         self._screen.heading("6. What ciphertext cannot answer is refused before anything is sent")
