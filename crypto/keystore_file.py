@@ -50,6 +50,7 @@ class FileKeystore(Secret):
         return str(self._path)
 
     async def create(self) -> None:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         async with self._lock():
             if not await asyncio.to_thread(self._path.exists):
                 key = os.urandom(SEAL_KEY_BYTES)

@@ -288,7 +288,7 @@ class KeyManager(Secret):
 
 
 async def _logged(work: Awaitable[object], failure: str) -> bool:
-    """Await what must not end its caller; whether it succeeded. Of an unforeseen error only the type shows."""
+    """Await what must not end its caller; whether it succeeded. Unforeseen errors show their type only."""
     try:
         await work
     except CryptoError as error:

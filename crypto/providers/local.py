@@ -79,6 +79,8 @@ def create(path: Path, passphrase: Passphrase | None = None) -> LocalProvider:
 
 def load(path: Path, passphrase: Passphrase | None = None) -> LocalProvider:
     """Read the master key; `passphrase` is asked only if the file is sealed. Raises ProviderError."""
+    if not path.exists():
+        raise ProviderError(f"{path}: there is no master key: run pgveil keys init")
     return LocalProvider(_parse(path, read_private(path), passphrase))
 
 
@@ -103,6 +105,8 @@ def read_private(path: Path) -> bytes:
                 raise ProviderError(f"{path}: is not a regular file")
             _check_access(path, status)
             content = file.read(_SIZE_LIMIT + 1)
+    except FileNotFoundError:
+        raise ProviderError(f"{path}: there is no such file") from None
     except OSError as error:
         raise ProviderError(f"{path}: {error.strerror}") from None
     if len(content) > _SIZE_LIMIT:
