@@ -1,0 +1,113 @@
+"""COPY's csv format: fields between delimiters, quoted where they must be.
+
+After `CopyReadAttributesCSV` (reading) and `CopyAttributeOutCSV` (writing) of PostgreSQL: quotes may begin
+and end in the middle of a field, and an escape counts only within quotes, before a quote or an escape.
+"""
+
+from __future__ import annotations
+
+import re
+
+from proxy.errors import ServerError
+from proxy.session.copy_lines import LineCopy, require_fields
+from proxy.session.copy_options import CopyOptions, Transform, Transforms, bad_copy, no_nul
+
+_CSV_MARKER_GONE = 180_000  # from PostgreSQL 18 on, a line `\.` is a row like any other
+
+
+class CsvCopy(LineCopy):
+    """Rows in csv format; see `LineCopy`."""
+
+    kind_of_end = "unquoted"
+
+    def __init__(self, options: CopyOptions, transforms: Transforms) -> None:
+        super().__init__(options, transforms, marker_ends=options.server_version < _CSV_MARKER_GONE)
+        self._options = options
+        self._count = len(transforms)
+        self._protected: list[tuple[int, Transform]] = [(i, t) for i, t in enumerate(transforms) if t]
+        self._null = options.marker(options.null or "")
+        self._default = options.marker(options.default)
+        self._force_quote = options.indexes(options.force_quote)
+        self._force_null = options.indexes(options.force_null)
+        self._force_not_null = options.indexes(options.force_not_null)
+        self._delimiter = options.one_byte(options.delimiter, ",")
+        self._quote = options.one_byte(options.quote, '"')
+        self._escape = options.one_byte(options.escape, self._quote.decode(options.encoding))
+        self._special = self._delimiter + self._quote + b"\r\n"
+        self._in_quotes = False
+        self._after_escape = False
+        self._compile()
+
+    def _compile(self) -> None:
+        """The patterns for these delimiter, quote and escape."""
+        delimiter, quote, escape = map(re.escape, (self._delimiter, self._quote, self._escape))
+        pair = rb"%b[%b%b]" % (escape, quote, escape)
+        plain = rb"[^%b%b]" % (quote, escape)
+        inside = rb"(?:%b++|%b)*+" % (plain, pair)
+        if quote != escape:  # an escape before any other byte is an ordinary one
+            inside = rb"(?:%b++|%b|%b)*+" % (plain, pair, escape)
+        quoted = rb"%b%b%b" % (quote, inside, quote)
+        self.protects = re.compile(quoted)
+        self.first_line = re.compile(rb"(?:[^%b\r\n]++|%b)*+(\r\n|\r|\n)" % (quote, quoted))
+        field = rb"(?:[^%b%b]++|%b)*+" % (quote, delimiter, quoted)
+        self._fields = re.compile(rb"(?:\A|%b)(%b)" % (delimiter, field)).findall
+        self._quoted = re.compile(rb"%b(%b)%b" % (quote, inside, quote))
+        self._pair = re.compile(rb"%b([%b%b])" % (escape, quote, escape))
+        self._to_escape = re.compile(rb"[%b%b]" % (quote, escape))
+        self._quote_or_escape = re.compile(rb"%b|(%b)|[^%b%b]++" % (quote, escape, quote, escape))
+
+    def _is_open_after(self, segment: bytes, *, at_separator: bool = True) -> bool:
+        if self._quote == self._escape:
+            self._in_quotes ^= bool(segment.count(self._quote) % 2)
+        elif self._in_quotes or self._quote in segment:
+            for match in self._quote_or_escape.finditer(segment):
+                self._step(match)
+            if at_separator:
+                self._after_escape = False
+        return self._in_quotes
+
+    def _step(self, match: re.Match[bytes]) -> None:
+        """Go on over a quote, an escape or a run of other bytes, where quote and escape differ."""
+        if match[1] is not None:
+            self._after_escape = self._in_quotes and not self._after_escape
+            return
+        if match[0] == self._quote and not self._after_escape:
+            self._in_quotes = not self._in_quotes
+        self._after_escape = False
+
+    def _require_closed(self) -> None:
+        if self._in_quotes:
+            raise bad_copy("unterminated CSV quoted field")
+
+    def _row(self, row: bytes) -> bytes:
+        fields = self._fields(row) if self._quote in row else row.split(self._delimiter)
+        if len(fields) != self._count:
+            require_fields(self._options, len(fields), self._count)
+        for i, transform in self._protected:
+            raw = fields[i]
+            if raw == self._default or (raw == self._null and i not in self._force_not_null):
+                continue
+            value = self._read(raw) if self._quote in raw else raw
+            if value == self._null and i in self._force_null:
+                continue
+            fields[i] = self._write(i, transform(no_nul(value)))
+        return self._delimiter.join(fields)
+
+    def _read(self, raw: bytes) -> bytes:
+        return self._quoted.sub(lambda m: self._pair.sub(rb"\1", m[1]), raw)
+
+    def _write(self, index: int, value: bytes) -> bytes:
+        if value == self._null and index in self._force_null:
+            # Quoted or not, the server would take it for NULL.
+            raise ServerError("a protected value equals the NULL marker of a FORCE_NULL column")
+        if index in self._force_quote or self._needs_quotes(value):
+            return self._quote + self._to_escape.sub(self._escape_one, value) + self._quote
+        return value
+
+    def _escape_one(self, match: re.Match[bytes]) -> bytes:
+        return self._escape + match[0]
+
+    def _needs_quotes(self, value: bytes) -> bool:
+        if value in (self._null, self._default) or (value == b"\\." and self._count == 1):
+            return True
+        return len(value.translate(None, self._special)) != len(value)
