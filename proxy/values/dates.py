@@ -9,7 +9,8 @@ from __future__ import annotations
 from proxy.errors import InvalidValue
 from proxy.values.codec import Codec, bad_binary
 from proxy.values.date_style import date_style
-from proxy.values.datetime_input import bad_format, read
+from proxy.values.datetime_fields import bad_format
+from proxy.values.datetime_input import read
 from proxy.values.datetime_output import spell_date
 from proxy.values.gregorian import DATE_END, FIRST_DAY
 from proxy.values.settings import Settings
@@ -24,7 +25,7 @@ class DateCodec(Codec):
     binary_is_canonical = True
 
     def from_text(self, raw: bytes, settings: Settings) -> bytes:
-        reading = read(raw, date_style(settings.date_style).order, "date")
+        reading = read(raw, settings, "date")
         if reading.infinite:
             return self.from_number(INFINITY if reading.infinite > 0 else MINUS_INFINITY)
         if reading.days is None:

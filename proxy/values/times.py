@@ -6,12 +6,11 @@ Source: PostgreSQL's date.c; documentation 8.5.1.2.
 from __future__ import annotations
 
 from proxy.values.codec import Codec, bad_binary
-from proxy.values.date_style import date_style
-from proxy.values.datetime_input import bad_format, field_out_of_range, read
+from proxy.values.datetime_fields import field_out_of_range
+from proxy.values.datetime_input import read_time_of_day
 from proxy.values.datetime_output import spell_time
 from proxy.values.gregorian import DAY, round_to
 from proxy.values.settings import Settings
-from proxy.values.zones import Zone
 
 _NAME = "time"
 
@@ -25,10 +24,7 @@ class TimeCodec(Codec):
         self._precision = precision
 
     def from_text(self, raw: bytes, settings: Settings) -> bytes:
-        reading = read(raw, date_style(settings.date_style).order, _NAME)
-        if reading.time is None or (reading.days is None and isinstance(reading.zone, Zone)):
-            raise bad_format(_NAME)
-        return self.from_number(reading.time)
+        return self.from_number(read_time_of_day(raw, settings, _NAME))
 
     def from_binary(self, raw: bytes, settings: Settings) -> bytes:
         if len(raw) != 8:

@@ -11,7 +11,8 @@ import struct
 from proxy.errors import InvalidValue
 from proxy.values.codec import Codec, bad_binary
 from proxy.values.date_style import date_style
-from proxy.values.datetime_input import Reading, bad_format, read
+from proxy.values.datetime_fields import Reading, bad_format
+from proxy.values.datetime_input import read
 from proxy.values.datetime_output import spell_timestamp
 from proxy.values.gregorian import DAY, FIRST_TIMESTAMP, SECOND, TIMESTAMP_END, round_to
 from proxy.values.settings import Settings
@@ -32,7 +33,7 @@ class TimestampCodec(Codec):
         self._precision = precision
 
     def from_text(self, raw: bytes, settings: Settings) -> bytes:
-        reading = read(raw, date_style(settings.date_style).order, self.name)
+        reading = read(raw, settings, self.name)
         if reading.infinite:
             return self.from_number(INFINITY if reading.infinite > 0 else MINUS_INFINITY)
         if reading.days is None:

