@@ -1,0 +1,124 @@
+"""What a policy must not say even where every word of it is known: keys, ids, names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from policy.loader import PolicyError, load
+from policy.model import Mode
+from policy.types import LogicalType
+from tests.policy.samples import CLASSES, policy_of
+
+OTHERS = CLASSES.replace("tables:", "  chacha: {mode: randomized, algorithm: chacha20-poly1305}\ntables:")
+
+
+def finding(directory: Path, tables: str, classes: str = CLASSES) -> str:
+    """The one thing wrong with these tables."""
+    path = directory / "policy.yaml"
+    path.write_text(classes + tables)
+    with pytest.raises(PolicyError) as caught:
+        load(path)
+    (found,) = caught.value.findings
+    return found.removeprefix(f"{path}:")
+
+
+def test_defaults_of_classes_and_fields(tmp_path: Path) -> None:
+    policy = policy_of(
+        tmp_path, "  users: {a: random, b: {class: equal, plaintext: allow, type: 'varchar(9)'}}\n"
+    )
+    a, b = policy.fields()
+    assert (a.mode, a.algorithm, a.field_class.sensitivity) == (Mode.RANDOMIZED, "aes-256-gcm", "high")
+    assert (b.mode, b.algorithm) == (Mode.DETERMINISTIC, "aes-siv")
+    assert (a.type, a.plaintext_allowed) == (None, False)
+    assert (b.type, b.plaintext_allowed) == (LogicalType("varchar", 13), True)
+    assert (a.location.line, a.location.column) == (6, 11)
+
+
+def test_names_are_as_the_catalogue_holds_them(tmp_path: Path) -> None:
+    policy = policy_of(tmp_path, "  Users: {Email: random}\n  '\"a.b\".c': {'\"d.e\"': random}\n")
+    assert list(policy.tables) == [("public", "Users"), ("a.b", "c")]
+    assert list(policy.tables["a.b", "c"]) == ["d.e"]
+
+
+def test_a_table_name_of_three_parts_is_refused(tmp_path: Path) -> None:
+    assert finding(tmp_path, "  app.public.users: {a: random}\n").startswith(
+        "6:3: cannot read the table name 'app.public.users'"
+    )
+
+
+def test_an_id_names_one_field(tmp_path: Path) -> None:
+    assert finding(tmp_path, "  t: {a: {class: random, id: x}, b: {class: random, id: x}}\n") == (
+        "6:34: public.t.b and public.t.a have the same id 'x'"
+    )
+
+
+def test_an_id_is_not_the_name_that_another_column_has_by_default(tmp_path: Path) -> None:
+    assert finding(tmp_path, "  t: {a: {class: random, id: public.t.b}, b: random}\n").endswith(
+        "public.t.b and public.t.a have the same id 'public.t.b'"
+    )
+
+
+def test_a_shared_key_is_not_called_as_a_field(tmp_path: Path) -> None:
+    assert finding(tmp_path, "  t: {a: random, b: {class: random, key: public.t.a}}\n") == (
+        "6:18: the key 'public.t.a' of public.t.b is also the id of public.t.a"
+    )
+
+
+@pytest.mark.parametrize("other", ["random", "chacha"])
+def test_fields_of_one_key_are_encrypted_alike(tmp_path: Path, other: str) -> None:
+    first = "equal" if other == "random" else "random"
+    tables = f"  t: {{a: {{class: {first}, key: k}}, b: {{class: {other}, key: k}}}}\n"
+    assert "share the key 'k', so they must have the same mode and algorithm" in finding(
+        tmp_path, tables, OTHERS
+    )
+
+
+def test_fields_of_one_key_are_of_one_type(tmp_path: Path) -> None:
+    tables = "  t: {a: {class: equal, key: k, type: int4}, b: {class: equal, key: k, type: date}}\n"
+    assert "must have the same type (they have date and int4)" in finding(tmp_path, tables)
+
+
+def test_types_of_one_family_may_share_a_key(tmp_path: Path) -> None:
+    tables = "  t: {a: {class: equal, key: k, type: int4}, b: {class: equal, key: k, type: int8}}\n"
+    assert len(list(policy_of(tmp_path, tables).fields())) == 2
+
+
+@pytest.mark.parametrize("type_name", ["json", "jsonb", "interval"])
+def test_types_without_one_form_cannot_be_deterministic(tmp_path: Path, type_name: str) -> None:
+    found = finding(tmp_path, f"  t: {{a: {{class: equal, type: {type_name}}}}}\n")
+    assert found.startswith(f"6:31: equal values of type {type_name} may differ in bytes")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("classes: {}\ntables: {}\n", "1:1: the policy has no version (write version: 1)"),
+        ("version: 2\nclasses: {}\ntables: {}\n", "1:10: version must be 1, the only one this release knows"),
+        ("version: 1\ntables: {}\n", "1:1: the policy has no classes"),
+        ("version: 1\nclasses: {}\n", "1:1: the policy has no tables"),
+        (
+            "version: 1\nclasses: {}\ntabels: {}\ntables: {}\n",
+            "3:1: unknown key 'tabels' in the policy (did you",
+        ),
+        (
+            "version: 1\nclasses: {a: {}}\ntables: {}\n",
+            "2:11: class 'a' has no mode (randomized or deterministic)",
+        ),
+        ("version: 1\nclasses: {a: b}\ntables: {}\n", "2:14: class 'a' must be a mapping (key: value)"),
+        ("version: 1\nclasses: {}\ntables: [a]\n", "3:9: tables must be a mapping (key: value)"),
+        ("version: 1\nclasses: {}\ntables: {a: }\n", "3:12: table 'a' must be a mapping (key: value)"),
+        (
+            "version: 1\nclasses: {a: {mode: randomized, sensitivity: hihg}}\ntables: {}\n",
+            "2:46: sensitivity",
+        ),
+    ],
+)
+def test_the_parts_of_a_policy(tmp_path: Path, text: str, expected: str) -> None:
+    assert finding(tmp_path, text, "").startswith(expected)
+
+
+def test_a_policy_may_protect_nothing_yet(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text("version: 1\nclasses: {}\ntables: {}\n")
+    assert list(load(tmp_path / "p.yaml").fields()) == []
