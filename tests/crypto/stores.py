@@ -1,0 +1,81 @@
+"""Stand-ins for the key manager's tests: a keystore in memory, and a provider that can go away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from uuid import UUID
+
+from crypto.errors import KeystoreUnavailable, ProviderUnavailable
+from crypto.keystore import Change, KeyRecord, Records, merge
+from crypto.providers.local import LocalProvider
+
+
+class MemoryKeystore:
+    """A keystore that several managers may share, as if they were processes."""
+
+    location = "memory"
+
+    def __init__(self) -> None:
+        self.records: Records = ()
+        self.away = False
+        self.reads = 0
+        self._lock = asyncio.Lock()
+
+    def put(self, *records: KeyRecord) -> None:
+        """Change records behind the managers' backs."""
+        self.records = merge(self.records, records)
+
+    async def create(self) -> None:
+        self._answer()
+
+    async def read(self) -> Records:
+        self._answer()
+        self.reads += 1
+        return self.records
+
+    async def update(self, change: Change) -> Records:
+        async with self._lock:
+            self._answer()
+            await asyncio.sleep(0)  # so that whoever else wants to come in between tries to
+            changed = await change(self.records)
+            self.records = merge(self.records, changed)
+            return self.records
+
+    async def count(self, encryptions: Mapping[UUID, int]) -> Mapping[UUID, int]:
+        self._answer()
+        known = [record for record in self.records if record.id in encryptions]
+        counted = [record.counted(encryptions[record.id]) for record in known]
+        self.put(*counted)
+        return {record.id: record.encryptions for record in counted}
+
+    async def close(self) -> None:
+        pass
+
+    def _answer(self) -> None:
+        if self.away:
+            raise KeystoreUnavailable("memory: does not answer")
+
+
+class CountingProvider(LocalProvider):
+    """A local provider that counts what it is asked, and can go away."""
+
+    __slots__ = ("asked", "away")
+
+    def __init__(self, master_key: bytes = bytes(32)) -> None:
+        super().__init__(master_key)
+        self.asked = 0
+        self.away = False
+
+    async def wrap(self, key: bytes, context: bytes) -> bytes:
+        self._answer()
+        return await super().wrap(key, context)
+
+    async def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
+        self._answer()
+        return await super().unwrap(wrapped, context)
+
+    def _answer(self) -> None:
+        self.asked += 1
+        if self.away:
+            raise ProviderUnavailable("the provider does not answer")
