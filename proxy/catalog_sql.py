@@ -209,3 +209,19 @@ JOIN pg_catalog.pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
 WHERE a.attgenerated <> '' AND a.attrelid = ANY($1::oid[])
 ORDER BY a.attname
 """
+
+# Whether the login may read the secrets of roles (a superuser may, or who was granted these columns).
+SCRAM_READABLE = """
+SELECT pg_catalog.bool_and(
+         pg_catalog.has_column_privilege('pg_catalog.pg_authid'::pg_catalog.regclass, c, 'SELECT'))
+  FROM pg_catalog.unnest(ARRAY['rolname', 'rolpassword', 'rolcanlogin', 'rolvaliduntil']) AS c
+"""
+
+# The secret of a role that can log in at this moment.
+SCRAM_OF_ROLE = """
+SELECT rolpassword
+  FROM pg_catalog.pg_authid
+ WHERE rolname OPERATOR(pg_catalog.=) $1
+   AND rolcanlogin
+   AND (rolvaliduntil IS NULL OR rolvaliduntil OPERATOR(pg_catalog.>) pg_catalog.now())
+"""

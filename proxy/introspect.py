@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # generic only in the stubs
 _log = logging.getLogger("pgveil.catalog")
 _CLOSE_TIMEOUT = 2.0  # seconds
 _RETRY_DELAY = 1.0
-_CONNECTION_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+CONNECTION_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
 
 
 class CatalogUnavailable(ServerError):
@@ -254,13 +254,13 @@ class _Database:
         reused = self._connection is not None and not self._connection.is_closed()
         try:
             await self._bring_up_to_date(names)
-        except _CONNECTION_ERRORS as error:
+        except CONNECTION_ERRORS as error:
             if not reused:
                 raise CatalogUnavailable(self.name, error) from error
             self._drop_connection()
             try:
                 await self._bring_up_to_date(None)
-            except _CONNECTION_ERRORS as again:
+            except CONNECTION_ERRORS as again:
                 raise CatalogUnavailable(self.name, again) from again
 
     async def _bring_up_to_date(self, names: list[str] | None) -> None:
@@ -319,7 +319,7 @@ class _Database:
                 await connection.execute(catalog_sql.NOTIFY, catalog_sql.CHANNEL, self._identity)
             except asyncpg.ReadOnlySQLTransactionError:
                 return
-            except _CONNECTION_ERRORS as error:
+            except CONNECTION_ERRORS as error:
                 raise CatalogUnavailable(self.name, error) from error
 
     def watch(self, poll: float) -> None:
@@ -356,5 +356,5 @@ class _Database:
             connection.remove_termination_listener(self._terminated)
             try:
                 await connection.close(timeout=_CLOSE_TIMEOUT)
-            except _CONNECTION_ERRORS:
+            except CONNECTION_ERRORS:
                 connection.terminate()

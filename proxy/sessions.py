@@ -1,0 +1,156 @@
+"""What sessions have in common: the state of each database, the keys, and the errands that sessions send.
+
+A session itself cannot wait. What it needs before it can go on it asks of the shell (session/requests.py);
+here it is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from crypto.errors import CryptoError
+from crypto.manager import KeyManager
+from policy.binding import Binding
+from policy.model import Policy
+from proxy import log
+from proxy.errors import KeysUnavailable, ServerError
+from proxy.flow import Session
+from proxy.introspect import Catalogs, CatalogUnavailable
+from proxy.session.requests import FetchKeys, RefreshCatalog
+from proxy.session.startup import SessionRequest
+from proxy.sql.planner import Planner
+
+OnChange = Callable[[str, Binding], None]
+
+
+class Database:
+    """One database as its sessions see it. The planner, which has the binding, is replaced as a whole."""
+
+    def __init__(self, name: str, binding: Binding) -> None:
+        self.name = name
+        self.planner = Planner(binding)
+
+    def replace(self, binding: Binding) -> None:
+        """The catalogue or the policy has changed: every statement is planned anew."""
+        if binding is not self.planner.binding:
+            self.planner = Planner(binding)
+
+
+class Secrets(Protocol):
+    """Where the SCRAM secrets of roles come from (introspect.RoleSecrets)."""
+
+    @property
+    def readable(self) -> bool: ...
+
+    async def get(self, role: str) -> str | None: ...
+
+
+class LiveSessions:
+    """Opens sessions and does their errands (server.Sessions).
+
+    make           makes the session of one client
+    make_catalogs  makes the reader of catalogues for a policy
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        keys: KeyManager,
+        secrets: Secrets,
+        make: Callable[[SessionRequest, Database], Session],
+        make_catalogs: Callable[[Policy, OnChange], Catalogs],
+    ) -> None:
+        self._keys = keys
+        self._secrets = secrets
+        self._make = make
+        self._make_catalogs = make_catalogs
+        self._databases: dict[str, Database] = {}
+        self._catalogs = make_catalogs(policy, self._changed)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def has_secrets(self) -> bool:
+        return self._secrets.readable
+
+    async def open(self, request: SessionRequest) -> Session:
+        """A session for this client. Raises CatalogUnavailable, with 3D000 if there is no such database."""
+        return self._make(request, await self.database(request.database))
+
+    async def database(self, name: str) -> Database:
+        """The state of a database; read if this is the first time. Raises CatalogUnavailable."""
+        if name not in self._databases:
+            self._changed(name, await self._catalogs.get(name))
+        return self._databases[name]
+
+    async def secret(self, user: str) -> str | None:
+        """The SCRAM secret of a role, None if it has none. Raises CatalogUnavailable."""
+        return await self._secrets.get(user)
+
+    async def fulfil(self, database: str, request: Any) -> None:
+        """Do what a session asks for. Raises ServerError."""
+        match request:
+            case RefreshCatalog(names):
+                self._changed(database, await self._catalogs.refresh(database, names))
+            case FetchKeys(needs, key_id):
+                await self._fetch_keys(FetchKeys(needs, key_id))
+            case _:
+                raise AssertionError(f"no such request: {type(request).__name__}")
+
+    def announce(self, database: str) -> None:
+        """DDL was committed: read the catalogue again, and tell the other workers and proxies."""
+        task = asyncio.get_running_loop().create_task(self._announce(database))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def replace_policy(self, policy: Policy) -> None:
+        """Go by another policy from now on, in sessions that are open, too.
+
+        Raises CatalogUnavailable, and then nothing has changed.
+        """
+        new: dict[str, Binding] = {}
+        catalogs = self._make_catalogs(policy, lambda name, binding: self._take(catalogs, name, binding))
+        try:
+            for name in tuple(self._databases):
+                new[name] = await catalogs.get(name)
+        except ServerError:
+            await catalogs.close()
+            raise
+        old, self._catalogs = self._catalogs, catalogs
+        for name, binding in new.items():
+            self._changed(name, binding)
+        await old.close()
+
+    async def close(self) -> None:
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._catalogs.close()
+
+    def _take(self, source: Catalogs, name: str, binding: Binding) -> None:
+        if source is self._catalogs:  # not one that is being set up, nor one that was replaced
+            self._changed(name, binding)
+
+    def _changed(self, name: str, binding: Binding) -> None:
+        known = self._databases.get(name)
+        if known is None:
+            self._databases[name] = Database(name, binding)
+        else:
+            known.replace(binding)
+
+    async def _fetch_keys(self, request: FetchKeys) -> None:
+        try:
+            if request.needs:
+                await self._keys.ensure(request.needs)
+            if request.key_id is not None:
+                await self._keys.look_up(request.key_id)
+        except CryptoError as error:
+            log.warning("keys cannot be had", reason=str(error))
+            raise KeysUnavailable("the keys of a protected column cannot be had now") from error
+
+    async def _announce(self, database: str) -> None:
+        try:
+            self._changed(database, await self._catalogs.announce(database))
+        except CatalogUnavailable as error:
+            log.warning("a change of the catalogue could not be announced", reason=error.reason)
