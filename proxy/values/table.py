@@ -13,6 +13,7 @@ from proxy.values.codec import Codec
 from proxy.values.dates import DateCodec
 from proxy.values.floats import FloatCodec
 from proxy.values.integers import IntegerCodec
+from proxy.values.intervals import IntervalCodec
 from proxy.values.json_text import JsonCodec
 from proxy.values.jsonb import JsonbCodec
 from proxy.values.numeric import NumericCodec
@@ -37,6 +38,7 @@ CODECS: dict[str, Callable[[LogicalType], Codec]] = {
     "time": lambda type_: TimeCodec(type_.modifier),
     "timestamp": lambda type_: TimestampCodec(type_.modifier),
     "timestamptz": lambda type_: TimestamptzCodec(type_.modifier),
+    "interval": lambda type_: IntervalCodec(),
     "uuid": lambda type_: UuidCodec(),
     "json": lambda type_: JsonCodec(),
     "jsonb": lambda type_: JsonbCodec(),
