@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from pglast import ast
 
-from policy.binding import Binding
+from policy.binding import Binding, BoundField
 from policy.catalog import Relation
 from proxy.errors import Refused
 from proxy.sql.cache import PlanCache
@@ -69,6 +69,7 @@ class Planner:
     def __init__(self, binding: Binding) -> None:
         self.binding = binding
         self.cache = PlanCache()
+        self.plain_descriptions: set[bytes] = set()  # RowDescriptions that hold nothing protected
         self._views: dict[int, Columns | Refused] = {}
         self._names = _names_pattern(binding)
 
@@ -202,7 +203,7 @@ class Planner:
             rewritten.template,
             None if prepare else rewritten.parameters,
             rewritten.client_parameters,
-            frozenset(role.field for role in context.roles.by_offset.values()),
+            _written(context, plans),
         )
         tokens = literal_tokens(context.parsed)
         literals = [token.text.encode() for token in tokens]
@@ -250,6 +251,15 @@ class Planner:
         if item.gap is not None or len(item.columns) != len(names):
             return Refused("its definition has columns that are not known")
         return [(name, value) for name, (_, value) in zip(names, item.columns, strict=True)]
+
+
+def _written(context: Context, plans: list[StatementPlan]) -> frozenset[BoundField]:
+    """The fields whose keys have to be there before the statement is sent."""
+    fields = {role.field for role in context.roles.by_offset.values()}
+    for plan in plans:
+        if plan.copy is not None and plan.copy.to_server:
+            fields |= {column.fields[0] for column in plan.copy.columns if column is not None}
+    return frozenset(fields)
 
 
 def _names_pattern(binding: Binding) -> re.Pattern[str]:

@@ -1,0 +1,82 @@
+"""JSON that the server made of rows (json_agg, row_to_json ...): the envelopes in it are opened where they stand.
+
+Only envelopes of the fields that the plan names are opened; any other string stays as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+from crypto.envelope import MARKER, from_ascii, key_id
+from crypto.errors import DecryptionError, UnknownKey
+from policy.binding import BoundField
+from proxy.values import codec
+
+if TYPE_CHECKING:
+    from proxy.protector import Protector
+
+# An envelope as JSON shows it: ASCII storage as it is, bytea storage in hex with an escaped backslash.
+_SEALED = re.compile(rb'"(?:(' + re.escape(MARKER) + rb'[A-Za-z0-9_-]+)|\\\\x([0-9a-f]+))"')
+_NUMBERS = frozenset({"int2", "int4", "int8", "float4", "float8", "numeric"})
+
+
+class JsonResults:
+    """Opens the JSON of one result column. `fields` are those whose values may stand in it."""
+
+    def __init__(self, protector: Protector, fields: tuple[BoundField, ...], wire_format: int) -> None:
+        self._protector = protector
+        self._by_key = {(field.field.key_name, field.storage == "bytea"): field for field in fields}
+        self._fields = fields
+        self._wire_format = wire_format
+
+    def open(self, raw: bytes) -> bytes:
+        """The JSON with its envelopes opened. Raises CannotOpen, UnknownKey."""
+        return _SEALED.sub(self._replace, raw)
+
+    def _replace(self, match: re.Match[bytes]) -> bytes:
+        ascii_form, hexadecimal = match.groups()
+        if ascii_form is not None:
+            try:
+                envelope = from_ascii(ascii_form)
+            except DecryptionError:
+                return match[0]
+        elif len(hexadecimal) % 2:
+            return match[0]
+        else:
+            envelope = bytes.fromhex(hexadecimal.decode())
+        field = self._field_of(envelope, binary=hexadecimal is not None)
+        if field is None:
+            return match[0]
+        return self._shown(field, envelope)
+
+    def _field_of(self, envelope: bytes, *, binary: bool) -> BoundField | None:
+        try:
+            found = key_id(envelope)
+        except DecryptionError:
+            return None
+        key = self._protector.keyring.find(found)
+        if key is None:
+            raise UnknownKey(found)
+        return self._by_key.get((key.name, binary))
+
+    def _shown(self, field: BoundField, envelope: bytes) -> bytes:
+        from proxy.protector import cannot_open
+
+        name, algorithm = field.field.key_name, field.field.algorithm
+        try:
+            canonical = self._protector.keyring.opener(name, algorithm, field.type.family)(envelope)
+        except DecryptionError:
+            raise cannot_open(field) from None
+        settings = self._protector.settings
+        text = codec(field.type).to_text(canonical, settings)
+        if field.type.array:
+            return json.dumps(text.decode(settings.encoding), ensure_ascii=False).encode(settings.encoding)
+        if field.type.name in ("json", "jsonb"):
+            return text
+        if field.type.name == "bool":
+            return b"true" if text == b"t" else b"false"
+        if field.type.name in _NUMBERS and text.lstrip(b"-")[:1].isdigit():
+            return text
+        return json.dumps(text.decode(settings.encoding), ensure_ascii=False).encode(settings.encoding)

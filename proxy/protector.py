@@ -1,0 +1,257 @@
+"""Sealing and opening the values of fields: between what PostgreSQL sends, and envelopes in their storage.
+
+    wire or literal -> canonical bytes (values) -> envelope (crypto) -> storage: ASCII, bytea or a JSON string
+
+A protector is made for one snapshot of the keys and one state of the session's settings; it is pure, and
+cheap to make anew when either changes. The closures that it gives are the hot path: one call for a value.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from crypto.envelope import MARKER, is_ascii, is_binary
+from crypto.errors import DecryptionError, KeyExhausted, UnknownKey
+from crypto.keyring import FieldKey, Keyring
+from crypto.manager import KeyNeed
+from policy.binding import BoundField
+from policy.types import TYPES
+from proxy.errors import CannotOpen, KeysUnavailable
+from proxy.sql.literal import literal_value
+from proxy.sql.plan import ResultColumn, Role, Shape, Slot
+from proxy.storage_text import array_items, array_text, binary_array, binary_items, bytea_bytes
+from proxy.values import Settings, codec, convert
+
+Transform = Callable[[bytes], bytes]
+
+TEXT, BINARY = 0, 1  # format codes
+_JSONB_VERSION = b"\x01"
+
+
+class MissingKey(Exception):
+    """A field has no active key in the snapshot yet."""
+
+    def __init__(self, need: KeyNeed) -> None:
+        super().__init__(f"no key for {need.name}")
+        self.need = need
+
+
+def key_need(field: BoundField) -> KeyNeed:
+    """The key that values of a field are encrypted with."""
+    return KeyNeed(field.field.key_name, field.field.dek_name, field.field.algorithm)
+
+
+def wire_oid(role: Role) -> int:
+    """The type OID that the server knows a protected parameter by."""
+    row = TYPES[role.field.storage if role.field.storage in ("bytea", "json", "jsonb") else "text"]
+    return row.array_oid if role.array else row.oid
+
+
+class Protector:
+    """Seals and opens with one snapshot of keys, for a session with these settings."""
+
+    def __init__(self, keyring: Keyring, settings: Settings) -> None:
+        self.keyring = keyring
+        self.settings = settings
+
+    # --- sealing ----------------------------------------------------------------------------------------
+
+    def seal_literal(self, slot: Slot, token: bytes) -> bytes:
+        """The SQL of a literal's ciphertext. Raises InvalidValue, MissingKey."""
+        role = slot.role
+        assert role is not None
+        text = slot.fixed or literal_value(token.decode())
+        value = self.seal_parameter(
+            role, (f"-{text}" if slot.negative else text).encode(), TEXT, 0, utf8=True
+        )
+        quoted = b"E'" + value.replace(b"\\", b"\\\\") + b"'" if b"\\" in value else b"'" + value + b"'"
+        return quoted + slot.suffix
+
+    def seal_parameter(
+        self, role: Role, raw: bytes, wire_format: int, declared: int, *, utf8: bool = False
+    ) -> bytes:
+        """A parameter's ciphertext in the format that the client's value had. Raises InvalidValue, MissingKey."""
+        settings = self.settings if not utf8 else _in_utf8(self.settings)
+        canonical = convert(raw, wire_format, declared, role.type, settings)
+        if role.cast is not None:  # the value also has to fit the field itself
+            logical = role.field.type.array_of if role.array else role.field.type
+            text = codec(role.type).to_text(canonical, settings)
+            canonical = codec(logical).from_text(text, settings)
+        if not role.array:
+            return self._stored(role.field, canonical, wire_format)
+        return self._stored_array(role, canonical, wire_format, settings)
+
+    def _stored_array(self, role: Role, canonical: bytes, wire_format: int, settings: Settings) -> bytes:
+        logical = role.field.type.array_of
+        element = codec(role.field.type)
+        items = array_items(codec(logical).to_text(canonical, settings))
+        stored = [
+            None if item is None else self._stored(role.field, element.from_text(item, settings), wire_format)
+            for item in items
+        ]
+        if wire_format == BINARY:
+            return binary_array(stored, wire_oid(Role(role.field)))
+        return array_text(stored)
+
+    def _stored(self, field: BoundField, canonical: bytes, wire_format: int) -> bytes:
+        seal = self.sealer(field, wire_format)
+        try:
+            return seal(canonical)
+        except KeyExhausted:
+            raise KeysUnavailable(
+                f'the key of column "{field.field}" has used up its budget of encryptions',
+                hint="Rotate the key: pgveil rotate.",
+            ) from None
+
+    def sealer(self, field: BoundField, wire_format: int) -> Transform:
+        """Canonical bytes -> what the column stores, in text or binary format. Raises MissingKey."""
+        key = self.active_key(field)
+        family = field.type.family
+        if field.storage == "bytea":
+            seal = key.sealer(family)
+            if wire_format == BINARY:
+                return seal
+            return lambda canonical: b"\\x" + seal(canonical).hex().encode()
+        ascii_seal = key.ascii_sealer(family)
+        if field.storage == "jsonb" and wire_format == BINARY:
+            return lambda canonical: _JSONB_VERSION + b'"' + ascii_seal(canonical) + b'"'
+        if field.storage in ("json", "jsonb"):
+            return lambda canonical: b'"' + ascii_seal(canonical) + b'"'
+        return ascii_seal
+
+    def active_key(self, field: BoundField) -> FieldKey:
+        key = self.keyring.active(field.field.key_name, field.field.algorithm)
+        if key is None:
+            raise MissingKey(key_need(field))
+        return key
+
+    def copy_sealer(self, field: BoundField, wire_format: int) -> Transform:
+        """A COPY field's bytes -> what the column stores."""
+        values, seal, settings = codec(field.type), self.sealer(field, wire_format), self.settings
+        read = values.from_binary if wire_format == BINARY else values.from_text
+        return lambda raw: seal(read(raw, settings))
+
+    # --- opening ----------------------------------------------------------------------------------------
+
+    def opener(self, column: ResultColumn, wire_format: int) -> Transform:
+        """A result column's bytes -> what the application sees. The function raises CannotOpen, UnknownKey."""
+        if column.shape is Shape.JSON:
+            return self._json_opener(column, wire_format)
+        field = column.fields[0]
+        assert column.type is not None
+        if column.shape is Shape.ARRAY:
+            return self._array_opener(field, column, wire_format)
+        canonical = self.canonical_opener(field, wire_format)
+        values, settings = codec(column.type), self.settings
+        if values.text_is_canonical if wire_format == TEXT else values.binary_is_canonical:
+            if settings.encoding == "utf-8":
+                return canonical
+        write = values.to_binary if wire_format == BINARY else values.to_text
+        return lambda raw: write(canonical(raw), settings)
+
+    def canonical_opener(self, field: BoundField, wire_format: int) -> Transform:
+        """What a column stores -> canonical bytes."""
+        name, algorithm, family = field.field.key_name, field.field.algorithm, field.type.family
+        if field.storage == "bytea":
+            return self._guarded(field, self.keyring.opener(name, algorithm, family), wire_format)
+        return self._guarded(field, self.keyring.ascii_opener(name, algorithm, family), wire_format)
+
+    def _guarded(self, field: BoundField, open_: Transform, wire_format: int) -> Transform:
+        """Errors in PostgreSQL's terms; plaintext from before encryption where the policy allows it."""
+        strip = _unwrapper(field, wire_format)
+        plaintext = self._plaintext(field, wire_format) if field.field.plaintext_allowed else None
+        if strip is None and plaintext is None:
+
+            def open_plainly(raw: bytes) -> bytes:
+                try:
+                    return open_(raw)
+                except UnknownKey:
+                    raise
+                except DecryptionError:
+                    raise cannot_open(field) from None
+
+            return open_plainly
+
+        def open_stored(raw: bytes) -> bytes:
+            try:
+                inner = strip(raw) if strip is not None else raw
+                if plaintext is not None and not is_sealed(field, inner):
+                    return plaintext(raw)
+                return open_(inner)
+            except UnknownKey:
+                raise
+            except (DecryptionError, ValueError):
+                raise cannot_open(field) from None
+
+        return open_stored
+
+    def _plaintext(self, field: BoundField, wire_format: int) -> Transform:
+        values, settings = codec(field.type), self.settings
+        if wire_format == BINARY:
+            return lambda raw: values.from_binary(raw, settings)
+        return lambda raw: values.from_text(raw, settings)
+
+    def _array_opener(self, field: BoundField, column: ResultColumn, wire_format: int) -> Transform:
+        assert column.type is not None
+        logical, settings = column.type, self.settings
+        element = codec(logical.element)
+        open_ = self.canonical_opener(field, TEXT if wire_format == TEXT else BINARY)
+
+        def open_array(raw: bytes) -> bytes:
+            items = binary_items(raw) if wire_format == BINARY else array_items(raw)
+            shown = [None if item is None else element.to_text(open_(item), settings) for item in items]
+            text = array_text(shown)
+            if wire_format == TEXT:
+                return text
+            values = codec(logical)
+            return values.to_binary(values.from_text(text, settings), settings)
+
+        return open_array
+
+    def _json_opener(self, column: ResultColumn, wire_format: int) -> Transform:
+        from proxy.json_results import JsonResults
+
+        return JsonResults(self, column.fields, wire_format).open
+
+
+def _in_utf8(settings: Settings) -> Settings:
+    if settings.encoding == "utf-8":
+        return settings
+    return Settings("utf-8", settings.date_style, settings.interval_style, settings.time_zone)
+
+
+def is_sealed(field: BoundField, inner: bytes) -> bool:
+    """Whether a stored value has the marker of an envelope."""
+    return is_binary(inner) if field.storage == "bytea" else is_ascii(inner)
+
+
+def _unwrapper(field: BoundField, wire_format: int) -> Transform | None:
+    """Takes off what the storage's type puts around an envelope; None where that is nothing."""
+    if field.storage == "bytea":
+        return bytea_bytes if wire_format == TEXT else None
+    if field.storage == "jsonb" and wire_format == BINARY:
+        return lambda raw: _json_string(raw[1:])
+    if field.storage in ("json", "jsonb"):
+        return _json_string
+    return None
+
+
+def _json_string(raw: bytes) -> bytes:
+    """The string that a JSON text is; the text itself for any other JSON, which is no envelope then."""
+    if raw[:1] == b'"' and raw.startswith(MARKER, 1) and raw[-1:] == b'"':
+        return raw[1:-1]
+    try:
+        value = json.loads(raw)
+    except ValueError:
+        return raw
+    return value.encode() if isinstance(value, str) and value.startswith(MARKER.decode()) else raw
+
+
+def cannot_open(field: BoundField) -> CannotOpen:
+    """The one error of everything that does not open."""
+    return CannotOpen(
+        f'a stored value of protected column "{field.field}" cannot be decrypted',
+        detail="It is plaintext, was altered, or belongs to another column.",
+        hint="If the column still holds plaintext from before, write plaintext: allow in its policy.",
+    )

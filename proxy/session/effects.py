@@ -1,0 +1,70 @@
+"""What a completed statement does to the session: settings, transactions, names, the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from proxy.session.names import Statement
+from proxy.sql.plan import (
+    CatalogChange,
+    DeclareCursor,
+    DropName,
+    Effect,
+    PrepareName,
+    SetSearchPath,
+    TransactionChange,
+)
+
+if TYPE_CHECKING:
+    from proxy.session.state import State
+
+
+def apply_effects(state: State, effects: Iterable[Effect], tag: bytes) -> None:
+    """Apply them in order. `tag` is the CommandComplete's: COMMIT of a failed transaction says ROLLBACK."""
+    for effect in effects:
+        match effect:
+            case SetSearchPath():
+                _set_search_path(state, effect)
+            case TransactionChange():
+                _transaction(state, effect, tag)
+            case CatalogChange(view):
+                state.catalog_changed = True
+                if view is not None:
+                    state.new_views.add(view)
+            case PrepareName(name, plan):
+                statement = Statement(plan, (), state.names.segment)
+                statement.certain = True
+                state.names.statements[name.encode()] = statement
+            case DropName(None):
+                state.names.clear()
+            case DropName(str(name)):
+                state.names.statements.pop(name.encode(), None)
+            case DeclareCursor(name, results):
+                state.names.cursors[name] = results
+            case _:
+                pass
+
+
+def _set_search_path(state: State, effect: SetSearchPath) -> None:
+    if not effect.known:
+        state.search_path.set(None, local=effect.local)
+    elif effect.value is None:
+        state.search_path.set(state.search_path.initial, local=effect.local)
+    else:
+        state.search_path.set(effect.value, local=effect.local)
+
+
+def _transaction(state: State, effect: TransactionChange, tag: bytes) -> None:
+    path = state.search_path
+    match effect.kind:
+        case "commit":
+            path.end(committed=tag != b"ROLLBACK")
+        case "rollback":
+            path.end(committed=False)
+        case "savepoint":
+            path.savepoint(effect.name)
+        case "rollback_to":
+            path.rollback_to(effect.name)
+        case "release":
+            path.release(effect.name)

@@ -1,0 +1,517 @@
+"""From the frontend: analyse what comes, encrypt what is protected, forward the rest as the bytes that came.
+
+Rule 1  A run of messages that need no edit leaves as one slice.
+Rule 2  A statement is analysed before any byte of it is sent; what is refused goes as a statement that
+        the server refuses, too (replies.py, rule 4).
+Rule 3  While the meaning of a message depends on replies that are still to come, it waits, and so does
+        everything behind it; a Flush makes the server answer.
+Rule 4  While the server skips to the next Sync nothing else is sent, for it would not be read.
+Rule 5  COPY data outside a COPY is dropped, as the server would do.
+"""
+
+from __future__ import annotations
+
+from struct import error as StructError
+
+from crypto.manager import KeyNeed
+from proxy.errors import InvalidValue, ProtocolViolation, Refused, ServerError
+from proxy.protector import MissingKey, key_need, wire_oid
+from proxy.session.names import Portal, Statement, Uncertain
+from proxy.session.replies import BIND, PLAIN_QUERY, SYNC, Kind, Reply
+from proxy.session.requests import FetchKeys, RefreshCatalog
+from proxy.session.state import State
+from proxy.sql.context import UnknownRelations
+from proxy.sql.plan import PLAIN, Constant, TextPlan, TransactionChange
+from proxy.sql.planner import Planned
+from proxy.wire import frames
+from proxy.wire.errors import ProtocolError
+from proxy.wire.frames import FRONTEND_LIMITS, HEADER, LENGTH, frame
+from proxy.wire.frontend import Bind, Close, CopyFail, Describe, Parse, format_of
+
+POISON = b"refused by pgveil"  # a text that no version of the grammar knows
+_POISON_NAME = b"pgveil"
+_HELD = 1 << 16  # bytes held while waiting, above which the client is not read
+_STRUCT_ERRORS = (ProtocolError, StructError)
+
+
+class Wait(Exception):
+    """The message cannot be judged before outstanding replies, or an errand of the shell, are done."""
+
+
+class Frontend:
+    """One direction of a session."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._buffer = bytearray()
+        self._needed = 0  # bytes that make the first message of the buffer whole
+        self._streaming = 0  # bytes of a CopyData, not edited, that are still to come
+        self.waiting = False
+        self._refreshed = False  # the catalogue was read again for the message at hand
+        self._errand_error: ServerError | None = None
+        self._handlers = {
+            frames.QUERY: self._query,
+            frames.PARSE: self._parse,
+            frames.BIND: self._bind,
+            frames.DESCRIBE: self._describe,
+            frames.EXECUTE: self._execute,
+            frames.CLOSE: self._close,
+            frames.SYNC: self._sync,
+            frames.FUNCTION_CALL: self._function_call,
+            frames.COPY_DATA: self._copy_data,
+            frames.COPY_DONE: self._copy_done,
+            frames.COPY_FAIL: self._copy_fail,
+        }
+
+    @property
+    def reading(self) -> bool:
+        return not self.waiting or len(self._buffer) < _HELD
+
+    @property
+    def partial(self) -> bool:
+        return bool(self._buffer or self._streaming)
+
+    def received(self, data: bytes) -> None:
+        """Take bytes of the client. Raises ProtocolViolation for a malformed frame."""
+        if self._buffer:
+            self._buffer += data
+            if self.waiting or len(self._buffer) < self._needed:
+                return
+            data = bytes(self._buffer)
+            self._buffer.clear()
+        self._process(data)
+
+    def resume(self, error: ServerError | None = None) -> None:
+        """What was waited for is there, or has failed."""
+        self.waiting = False
+        self._errand_error = error
+        data = bytes(self._buffer)
+        self._buffer.clear()
+        self._needed = 0
+        self._process(data)
+
+    # --- framing ----------------------------------------------------------------------------------------
+
+    def _process(self, data: bytes) -> None:
+        at, size = 0, len(data)
+        if self._streaming:
+            at = min(self._streaming, size)
+            self._streaming -= at
+        start = 0
+        out = self._state.to_backend
+        handlers = self._handlers
+        unpack = LENGTH.unpack_from
+        while size - at >= HEADER:
+            kind = data[at]
+            length = unpack(data, at + 1)[0]
+            end = at + 1 + length
+            if (
+                not 4 <= length <= FRONTEND_LIMITS.get(kind, 0)
+                or length > self._state.context.max_message_size
+            ):
+                self._forward(out, data, start, at)
+                raise ProtocolViolation(f"invalid frontend message of type {kind}, length {length}")
+            if end > size:
+                if kind == frames.COPY_DATA and self._may_stream():
+                    self._streaming = end - size
+                    at = size
+                else:
+                    self._needed = 1 + length
+                break
+            handler = handlers.get(kind)
+            try:
+                replaced = handler(data, at, end) if handler is not None else None
+            except Wait:
+                self._forward(out, data, start, at)
+                self.waiting = True
+                self._buffer += data[at:]
+                return
+            if replaced is not None:
+                self._forward(out, data, start, at)
+                if replaced:
+                    out.append(replaced)
+                start = end
+            at = end
+        self._forward(out, data, start, at)
+        if at < size:
+            self._buffer += data[at:]
+            if size - at < HEADER:
+                self._needed = HEADER
+
+    @staticmethod
+    def _forward(out: list[bytes], data: bytes, start: int, end: int) -> None:
+        if start < end:
+            out.append(data if start == 0 and end == len(data) else data[start:end])
+
+    def _may_stream(self) -> bool:
+        """Whether a CopyData needs no edit, so that it may leave in parts."""
+        state = self._state
+        return state.copy_mode is not None and state.copy_in is None and not state.skipping
+
+    # --- planning ---------------------------------------------------------------------------------------
+
+    def _plan(self, text: bytes) -> Planned:
+        """The plan of a statement text. Raises Wait, or the ServerError that refuses it."""
+        state = self._state
+        if state.barrier and state.replies:
+            self._stall()
+        if state.catalog_changed and state.status == 0x49 and not state.replies:
+            self._ask_for_catalog(None)
+        if self._errand_error is not None:
+            error, self._errand_error = self._errand_error, None
+            raise error
+        planner = state.context.planner()
+        encoded = self._utf8(text)
+        if encoded is None:
+            if planner.mentions(text.decode("latin-1")):
+                raise InvalidValue("the statement is not in the client's encoding", sqlstate="22021")
+            return Planned(PLAIN)
+        if state.backslash_quotes and b"\\" in encoded and planner.mentions_bytes(encoded):
+            raise Refused(
+                "a backslash in a statement on protected tables, while standard_conforming_strings is off",
+                hint="SET standard_conforming_strings = on",
+            )
+        final, self._refreshed = self._refreshed, False
+        try:
+            return planner.plan(encoded, state.view(), final=final)
+        except UnknownRelations as unknown:
+            self._ask_for_catalog(unknown.names or None)
+            raise AssertionError from None
+
+    def _utf8(self, text: bytes) -> bytes | None:
+        encoding = self._state.settings.encoding
+        try:
+            if not self._state.encoding_known:
+                return text if text.isascii() else None
+            if encoding == "utf-8":
+                if not text.isascii():
+                    text.decode()
+                return text
+            return text.decode(encoding).encode()
+        except UnicodeDecodeError:
+            return None
+
+    def _ask_for_catalog(self, names: frozenset[str] | None) -> None:
+        self._state.request = RefreshCatalog(names)
+        self._state.catalog_changed = False
+        self._refreshed = True
+        raise Wait
+
+    def _stall(self) -> None:
+        """Wait until every outstanding reply has come."""
+        self._state.to_backend.append(frame(frames.FLUSH))
+        raise Wait
+
+    def _fetch_keys(self, need: KeyNeed) -> None:
+        if self._errand_error is not None:
+            error, self._errand_error = self._errand_error, None
+            raise error
+        self._state.request = FetchKeys((need,))
+        raise Wait
+
+    def _render(self, planned: Planned) -> tuple[bytes, list[tuple[int, int]]] | None:
+        """The text for the server, and the widths of its parts; None where it goes as it came."""
+        template = planned.plan.template
+        if template is None:
+            return None
+        protector = self._state.protector
+        pieces: list[str] = []
+        widths: list[tuple[int, int]] = []
+        for part in template:
+            if isinstance(part, Constant):
+                pieces.append(part.text)
+                widths.append((part.origin, len(part.text)))
+                continue
+            token = planned.literals[part.ordinal] if part.ordinal >= 0 else b""
+            sent = token.decode()
+            origin = len(part.fixed or sent)
+            if part.role is not None:
+                sent = protector.seal_literal(part, token).decode("ascii")
+            pieces.append(sent)
+            widths.append((origin, len(sent)))
+        return "".join(pieces).encode(self._state.settings.encoding), widths
+
+    def _guarded_keys(self, plan: TextPlan) -> None:
+        """Have the keys of every field that the plan writes before anything of it is sent."""
+        for field in plan.writes:
+            if self._state.context.keyring().active(field.field.key_name, field.field.algorithm) is None:
+                self._fetch_keys(key_need(field))
+
+    # --- simple query -----------------------------------------------------------------------------------
+
+    def _query(self, data: bytes, at: int, end: int) -> bytes | None:
+        state = self._state
+        if state.skipping:
+            return b""
+        try:
+            planned = self._plan(_text(data, at + HEADER, end))
+            plan = planned.plan
+            if plan.plain:
+                state.names.segment += 1
+                state.replies.append(PLAIN_QUERY)
+                return None
+            self._guarded_keys(plan)
+            rendered = self._render(planned)
+        except ServerError as error:
+            state.names.segment += 1
+            state.replies.append(Reply(Kind.QUERY, error=state.error_response(error)))
+            return frame(frames.QUERY, POISON + b"\0")
+        state.names.segment += 1
+        self._note_effects(plan)
+        if any(s.copy is not None and s.copy.to_server for s in plan.statements):
+            state.copying += 1
+        state.replies.append(Reply(Kind.QUERY, plan=plan, widths=rendered[1] if rendered else None))
+        return frame(frames.QUERY, rendered[0] + b"\0") if rendered else None
+
+    def _note_effects(self, plan: TextPlan) -> None:
+        """Whether the next statement has to wait for what this one does to the session."""
+        state = self._state
+        for statement in plan.statements:
+            for effect in statement.effects:
+                if not isinstance(effect, TransactionChange):
+                    state.barrier = True
+                elif effect.kind != "begin" and (state.search_path.uncommitted or state.catalog_changed):
+                    state.barrier = True
+
+    # --- extended query ---------------------------------------------------------------------------------
+
+    def _parse(self, data: bytes, at: int, end: int) -> bytes | None:
+        state = self._state
+        if state.skipping:
+            return b""
+        message = _read(Parse, data, at, end)
+        try:
+            planned = self._plan(message.sql)
+            plan = planned.plan
+            self._guarded_keys(plan)
+            rendered = self._render(planned)
+            statement = Statement(plan, message.types, state.names.segment)
+            undo = state.names.parse(message.name, statement)
+        except Uncertain:
+            self._stall()
+        except ServerError as error:
+            # a Parse of the same name, so that the unnamed statement is lost as in the server
+            return self._poison(Kind.PARSE, error, message.name)
+        widths = rendered[1] if rendered else None
+        state.replies.append(
+            Reply(Kind.PARSE, plan=plan, statement=statement if undo else None, undo=undo, widths=widths)
+        )
+        if rendered is None and plan.parameters is None:
+            return None
+        sql = rendered[0] if rendered else message.sql
+        return Parse(message.name, sql, _wire_types(plan, message.types)).pack()
+
+    def _poison(self, kind: Kind, error: ServerError, name: bytes = _POISON_NAME) -> bytes:
+        """Send what fails in the place of a message that is refused."""
+        state = self._state
+        undo = None
+        if kind is Kind.PARSE and not name:
+            undo = state.names.close(b"")
+        state.replies.append(Reply(Kind.PARSE, error=state.error_response(error), undo=undo))
+        return Parse(name, POISON).pack()
+
+    def _bind(self, data: bytes, at: int, end: int) -> bytes | None:
+        state = self._state
+        if state.skipping:
+            return b""
+        portal_end = data.index(0, at + HEADER, end)
+        name_end = data.index(0, portal_end + 1, end)
+        portal, name = data[at + HEADER : portal_end], data[portal_end + 1 : name_end]
+        try:
+            statement = state.names.statement(name)
+        except Uncertain:
+            self._stall()
+        if statement is None:
+            return self._bind_unknown(name)
+        if statement.plain:
+            state.names.portals[portal] = Portal(statement, ())
+            state.replies.append(BIND)
+            return None
+        message = _read(Bind, data, at, end)
+        state.names.portals[portal] = Portal(statement, message.result_formats)
+        if statement.plan.parameters is None:
+            state.replies.append(BIND)
+            return None
+        try:
+            sealed = self._sealed_bind(message, statement)
+        except ServerError as error:
+            return self._poison(Kind.BIND, error)
+        state.replies.append(BIND)
+        return sealed.pack()
+
+    def _bind_unknown(self, name: bytes) -> bytes:
+        """A statement that the session has not seen being prepared is not bound, whatever the server knows."""
+        state = self._state
+        if state.barrier and state.replies:
+            self._stall()
+        text = (
+            f'prepared statement "{name.decode("utf-8", "replace")}"'
+            if name
+            else "unnamed prepared statement"
+        )
+        return self._poison(Kind.BIND, ServerError(f"{text} does not exist", sqlstate="26000"))
+
+    def _sealed_bind(self, message: Bind, statement: Statement) -> Bind:
+        plan = statement.plan
+        assert plan.parameters is not None
+        if len(message.params) != plan.client_parameters:
+            raise ServerError(
+                f"bind message supplies {len(message.params)} parameters, but the prepared statement requires "
+                f"{plan.client_parameters}",
+                sqlstate="08P01",
+            )
+        protector = self._state.protector
+        formats, values = [], []
+        for wire in plan.parameters:
+            raw = message.params[wire.source]
+            code = format_of(message.param_formats, wire.source)
+            formats.append(code)
+            if wire.role is None or raw is None:
+                values.append(raw)
+                continue
+            declared = statement.declared[wire.source] if wire.source < len(statement.declared) else 0
+            try:
+                values.append(protector.seal_parameter(wire.role, raw, code, declared))
+            except MissingKey as missing:
+                self._fetch_keys(missing.need)
+        return Bind(message.portal, message.statement, tuple(formats), tuple(values), message.result_formats)
+
+    def _describe(self, data: bytes, at: int, end: int) -> bytes | None:
+        state = self._state
+        if state.skipping:
+            return b""
+        message = _read(Describe, data, at, end)
+        if message.kind == b"S":
+            try:
+                statement = state.names.statement(message.name)
+            except Uncertain:
+                self._stall()
+            state.replies.append(Reply(Kind.DESCRIBE_STATEMENT, statement=statement))
+        else:
+            portal = state.names.portals.get(message.name)
+            state.replies.append(Reply(Kind.DESCRIBE_PORTAL, portal=portal))
+        return None
+
+    def _execute(self, data: bytes, at: int, end: int) -> bytes | None:
+        state = self._state
+        if state.skipping:
+            return b""
+        name = data[at + HEADER : data.index(0, at + HEADER, end)]
+        portal = state.names.portals.get(name)
+        if portal is not None:
+            plan = portal.statement.plan
+            if not plan.plain:
+                if state.barrier and state.replies and plan.statements[0].effects:
+                    self._stall()
+                self._note_effects(plan)
+                copy = plan.statements[0].copy
+                if copy is not None and copy.to_server:
+                    state.copying += 1
+        state.replies.append(Reply(Kind.EXECUTE, portal=portal))
+        return None
+
+    def _close(self, data: bytes, at: int, end: int) -> bytes | None:
+        state = self._state
+        if state.skipping:
+            return b""
+        message = _read(Close, data, at, end)
+        undo = None
+        if message.kind == b"S":
+            try:
+                undo = state.names.close(message.name)
+            except Uncertain:
+                self._stall()
+        state.replies.append(Reply(Kind.CLOSE, undo=undo))
+        return None
+
+    def _sync(self, data: bytes, at: int, end: int) -> bytes | None:
+        state = self._state
+        state.skipping = False
+        state.names.segment += 1
+        state.replies.append(SYNC)
+        return None
+
+    def _function_call(self, data: bytes, at: int, end: int) -> bytes | None:
+        if self._state.skipping:
+            return b""
+        self._state.replies.append(Reply(Kind.FUNCTION_CALL))
+        return None
+
+    # --- COPY -------------------------------------------------------------------------------------------
+
+    def _copy_data(self, data: bytes, at: int, end: int) -> bytes | None:
+        state = self._state
+        if state.copy_mode is None:
+            if state.copying and state.replies:
+                raise Wait
+            return b""
+        if state.copy_in is None:
+            return None
+        try:
+            rows = state.copy_in.feed(data[at + HEADER : end])
+        except MissingKey as missing:
+            self._fetch_keys(missing.need)
+        except ServerError as error:
+            return self._fail_copy(error)
+        return frame(frames.COPY_DATA, rows) if rows else b""
+
+    def _copy_done(self, data: bytes, at: int, end: int) -> bytes | None:
+        state = self._state
+        if state.copy_mode is None:
+            if state.copying and state.replies:
+                raise Wait
+            return b""
+        if state.copy_in is None:
+            return None
+        try:
+            rows = state.copy_in.finish()
+        except ServerError as error:
+            return self._fail_copy(error)
+        state.copy_in = None
+        return (frame(frames.COPY_DATA, rows) if rows else b"") + data[at:end]
+
+    def _copy_fail(self, data: bytes, at: int, end: int) -> bytes | None:
+        state = self._state
+        if state.copy_mode is None:
+            if state.copying and state.replies:
+                raise Wait
+            return b""
+        return None
+
+    def _fail_copy(self, error: ServerError) -> bytes:
+        """A row that cannot be encrypted: the server ends the COPY, pgveil's error replaces its own."""
+        state = self._state
+        state.copy_in = None
+        state.copy_mode = None
+        if state.replies:
+            head = state.replies[0]
+            if head is not PLAIN_QUERY:
+                head.error = state.error_response(error)
+        return CopyFail(b"refused by pgveil").pack()
+
+
+def _text(data: bytes, start: int, end: int) -> bytes:
+    """The string that a message's body is. Raises ProtocolViolation where it is not just that."""
+    if data[end - 1] != 0 or data.index(0, start) != end - 1:
+        raise ProtocolViolation("invalid message format")
+    return data[start : end - 1]
+
+
+def _read(kind, data: bytes, at: int, end: int):  # type: ignore[no-untyped-def]
+    """Parse a message. Raises ProtocolViolation."""
+    try:
+        return kind.parse(data[at + HEADER : end])
+    except _STRUCT_ERRORS:
+        raise ProtocolViolation("invalid message format") from None
+
+
+def _wire_types(plan: TextPlan, declared: tuple[int, ...]) -> tuple[int, ...]:
+    """The parameter types for the server: storage types where a parameter is protected."""
+    if plan.parameters is None:
+        return declared
+    return tuple(
+        wire_oid(wire.role)
+        if wire.role is not None
+        else (declared[wire.source] if wire.source < len(declared) else 0)
+        for wire in plan.parameters
+    )

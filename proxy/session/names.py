@@ -1,0 +1,116 @@
+"""Prepared statements and portals by name. Protocol-level and SQL-level names are one space, as in the server.
+
+Rule 1  A name is registered when its Parse is sent, and is certain when ParseComplete arrives.
+Rule 2  What the server skips or refuses is taken back, the latest first.
+Rule 3  A name that is not certain means nothing beyond the Sync that follows it: who asks has to wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from proxy.sql.plan import CopyPlan, Results, TextPlan
+from proxy.wire.rows import RowRewriter
+
+
+class Statement:
+    """A prepared statement: its plan and the parameter types that the client declared."""
+
+    __slots__ = ("certain", "declared", "plan", "rewriters", "segment")
+
+    def __init__(self, plan: TextPlan, declared: tuple[int, ...], segment: int) -> None:
+        self.plan = plan
+        self.declared = declared
+        self.segment = segment
+        self.certain = False
+        self.rewriters: dict[tuple[object, ...], RowRewriter | None] = {}
+
+    @property
+    def plain(self) -> bool:
+        """Whether neither its parameters nor its results are protected."""
+        return self.plan.parameters is None and self.results is None and self.copy is None
+
+    @property
+    def copy(self) -> CopyPlan | None:
+        statements = self.plan.statements
+        return statements[0].copy if statements else None
+
+    @property
+    def results(self) -> Results | None:
+        statements = self.plan.statements
+        return statements[0].results if statements else None
+
+
+class Portal:
+    """A bound statement, and the formats that Bind asked for."""
+
+    __slots__ = ("formats", "statement")
+
+    def __init__(self, statement: Statement, formats: tuple[int, ...]) -> None:
+        self.statement = statement
+        self.formats = formats
+
+
+class Uncertain(Exception):
+    """What a name means is decided by replies that are still to come."""
+
+
+class Names:
+    """The statements and portals of a session."""
+
+    def __init__(self) -> None:
+        self.statements: dict[bytes, Statement] = {}
+        self.portals: dict[bytes, Portal] = {}
+        self.cursors: dict[bytes, Results | None] = {}
+        self.segment = 0  # counts Sync and Query: what an error skips stays within one
+
+    def statement(self, name: bytes) -> Statement | None:
+        """What a name means to the next message. Raises Uncertain."""
+        found = self.statements.get(name)
+        if found is not None and not found.certain and found.segment != self.segment:
+            raise Uncertain
+        return found
+
+    def parse(self, name: bytes, statement: Statement) -> Callable[[bool], None] | None:
+        """Register a Parse that is sent now; how to undo it. Raises Uncertain.
+
+        A name that is taken stays what it is: the server refuses the Parse.
+        """
+        previous = self.statement(name)
+        if name and previous is not None:
+            return None
+        self.statements[name] = statement
+
+        def undo(failed: bool) -> None:
+            # a Parse that fails has already dropped the unnamed statement; one that is skipped has not
+            if previous is not None and not failed:
+                self.statements[name] = previous
+            elif self.statements.get(name) is statement:
+                del self.statements[name]
+
+        return undo
+
+    def close(self, name: bytes) -> Callable[[bool], None]:
+        """Take a statement's name away; how to undo it. Raises Uncertain."""
+        previous = self.statement(name)
+        self.statements.pop(name, None)
+
+        def undo(failed: bool) -> None:
+            if previous is not None:
+                self.statements[name] = previous
+
+        return undo
+
+    def clear(self) -> None:
+        """DEALLOCATE ALL: every statement but the unnamed one; DISCARD ALL takes that, too, which is harmless."""
+        unnamed = self.statements.get(b"")
+        self.statements.clear()
+        if unnamed is not None:
+            self.statements[b""] = unnamed
+
+    def forget_results(self) -> None:
+        """Keys or settings have changed: rewriters are made anew."""
+        for statement in self.statements.values():
+            statement.rewriters.clear()
+        for portal in self.portals.values():
+            portal.statement.rewriters.clear()

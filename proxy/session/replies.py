@@ -1,0 +1,95 @@
+"""Expected replies: one entry for each forwarded message that earns one, in the order of sending.
+
+    Rule 1  Only a backend message takes an entry away.
+    Rule 2  An error takes away the entries up to the next Sync, which the server skips; it undoes their names.
+    Rule 3  Notices, notifications and parameter status touch no entry.
+    Rule 4  What pgveil refuses is sent as a statement that the server refuses, too: order, transaction and
+            the skipping up to Sync stay the server's own; its error is replaced by pgveil's.
+
+PostgreSQL documentation, 54.2.2 and 54.2.3.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from enum import IntEnum
+
+from proxy.session.names import Portal, Statement
+from proxy.sql.plan import TextPlan
+from proxy.wire.backend import ErrorResponse
+
+
+class Kind(IntEnum):
+    """Which frontend message the reply is for."""
+
+    QUERY = 0
+    PARSE = 1
+    BIND = 2
+    DESCRIBE_STATEMENT = 3
+    DESCRIBE_PORTAL = 4
+    EXECUTE = 5
+    CLOSE = 6
+    SYNC = 7
+    FUNCTION_CALL = 8
+
+
+class Reply:
+    """One expected reply. What is None does not concern its kind.
+
+    `error` replaces the server's own; `undo` takes back what was registered when the message was sent.
+    """
+
+    __slots__ = ("error", "index", "kind", "plan", "portal", "statement", "swallow", "undo", "widths")
+
+    def __init__(
+        self,
+        kind: Kind,
+        *,
+        plan: TextPlan | None = None,
+        statement: Statement | None = None,
+        portal: Portal | None = None,
+        error: ErrorResponse | None = None,
+        undo: Callable[[bool], None] | None = None,
+        widths: list[tuple[int, int]] | None = None,
+        swallow: bool = False,
+    ) -> None:
+        self.kind = kind
+        self.plan = plan
+        self.statement = statement
+        self.portal = portal
+        self.error = error
+        self.undo = undo
+        self.widths = widths  # (characters in the client's text, in the server's) of the parts of the text
+        self.swallow = swallow
+        self.index = 0  # of the statement of a text that is being answered
+
+
+PLAIN_QUERY = Reply(Kind.QUERY)  # holds no state, so that all plain queries share it
+SYNC = Reply(Kind.SYNC)
+BIND = Reply(Kind.BIND)
+ENDS_WITH_READY = frozenset({Kind.QUERY, Kind.SYNC, Kind.FUNCTION_CALL})
+
+Replies = deque[Reply]
+
+
+def drop_until_sync(replies: Replies) -> bool:
+    """Take away what the server skips after an error; whether a Sync was found (it stays)."""
+    dropped: list[Reply] = []
+    while replies and replies[0].kind is not Kind.SYNC:
+        dropped.append(replies.popleft())
+    for i in range(len(dropped) - 1, -1, -1):
+        if (undo := dropped[i].undo) is not None:
+            undo(i == 0)
+    return bool(replies)
+
+
+def original_position(widths: list[tuple[int, int]], position: int) -> int:
+    """A character position (from 1) in the server's text as one in the client's text."""
+    client, server = 0, 0
+    for origin, sent in widths:
+        if position - 1 < server + sent:
+            return client + min(position - 1 - server, max(origin - 1, 0)) + 1
+        client += origin
+        server += sent
+    return client + 1

@@ -1,0 +1,132 @@
+"""Result columns and COPY streams: from plans to the functions that open and seal their values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from proxy.errors import ServerError
+from proxy.protector import BINARY, TEXT
+from proxy.session.copy import CopyOptions, CopyTransformer, copy_transformer
+from proxy.session.names import Statement
+from proxy.session.state import State
+from proxy.sql.plan import CopyPlan, ResultColumn, Results, Shape
+from proxy.wire.backend import FieldDescription, ParameterDescription, RowDescription
+from proxy.wire.frontend import format_of
+from proxy.wire.rows import RowRewriter, make_row_rewriter
+
+Rewriter = RowRewriter
+
+
+class Contradiction(ServerError):
+    """Plan and server disagree about where protected values are: the catalogue has changed underneath."""
+
+    sqlstate = "XX000"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            "the result is not what was planned for the statement",
+            detail=what,
+            hint="A table may have been changed by somebody else; connect again.",
+        )
+
+
+def row_rewriter(state: State, results: Results, width: int, formats: tuple[int, ...]) -> RowRewriter | None:
+    """The rewriter of rows of so many columns; None if none of them is protected. Raises Contradiction."""
+    columns = results.fit(width)
+    if columns is None:
+        raise Contradiction(f"It has {width} columns.")
+    protector = state.protector
+    openers = [
+        None if column is None else protector.opener(column, format_of(formats, i))
+        for i, column in enumerate(columns)
+    ]
+    return make_row_rewriter(openers) if any(openers) else None
+
+
+def describe_rows(state: State, description: RowDescription, results: Results | None) -> RowDescription:
+    """The description as the application has to see it. Raises Contradiction (rule 3 of backend.py)."""
+    columns = (None,) * len(description.fields) if results is None else results.fit(len(description.fields))
+    if columns is None:
+        raise Contradiction(f"It has {len(description.fields)} columns.")
+    _confirm(state, description, columns)
+    return RowDescription(
+        tuple(
+            field if column is None or column.type is None else _shown(field, column)
+            for field, column in zip(description.fields, columns, strict=True)
+        )
+    )
+
+
+def _shown(field: FieldDescription, column: ResultColumn) -> FieldDescription:
+    logical = column.type
+    assert logical is not None
+    return replace(field, type_oid=logical.oid, typlen=logical.typlen, typmod=logical.modifier)
+
+
+def _confirm(state: State, description: RowDescription, columns: tuple[ResultColumn | None, ...]) -> None:
+    """The second witness: what the server says of each column's origin."""
+    binding = state.context.planner().binding
+    for field, column in zip(description.fields, columns, strict=True):
+        known = binding.catalog.relations.get(field.table_oid)
+        if not field.table_oid or known is None or known.kind not in "rpf":
+            continue
+        bound = binding.fields.get(field.table_oid, {}).get(field.attnum)
+        if bound is not None and bound.problem is not None and bound.field.plaintext_allowed:
+            bound = None
+        expected = column.fields[0] if column is not None else None
+        if (bound is None) != (expected is None) or (
+            bound is not None and expected is not None and bound.field.key_name != expected.field.key_name
+        ):
+            raise Contradiction("A protected column stands where none was expected, or the other way round.")
+
+
+def describe_parameters(statement: Statement, body: bytes) -> bytes:
+    """ParameterDescription as the application has to see it: its own parameters, with logical types."""
+    plan = statement.plan
+    assert plan.parameters is not None
+    types = list(ParameterDescription.parse(body).types)
+    for i, wire in enumerate(plan.parameters[: plan.client_parameters]):
+        declared = statement.declared[i] if i < len(statement.declared) else 0
+        if declared:
+            types[i] = declared
+        elif wire.role is not None:
+            types[i] = wire.role.type.oid
+    return ParameterDescription(tuple(types[: plan.client_parameters])).pack()
+
+
+# --- COPY ------------------------------------------------------------------------------------------------
+
+
+def _options(state: State, plan: CopyPlan) -> CopyOptions:
+    return CopyOptions.of(
+        plan.options,
+        columns=plan.names,
+        encoding=state.settings.encoding,
+        server_version=state.context.planner().binding.catalog.server_version,
+    )
+
+
+def copy_in(state: State, plan: CopyPlan) -> CopyTransformer:
+    """Encrypts the rows that the client sends."""
+    options = _options(state, plan)
+    wire_format = BINARY if options.format == "binary" else TEXT
+    return copy_transformer(options, _transforms(plan, lambda c: _seal(state, c, wire_format)))
+
+
+def copy_out(state: State, plan: CopyPlan) -> CopyTransformer:
+    """Decrypts the rows that the server sends."""
+    options = _options(state, plan)
+    wire_format = BINARY if options.format == "binary" else TEXT
+    return copy_transformer(options, _transforms(plan, lambda c: state.protector.opener(c, wire_format)))
+
+
+def _seal(state: State, column: ResultColumn, wire_format: int) -> Callable[[bytes], bytes]:
+    assert column.shape is Shape.SCALAR
+    return state.protector.copy_sealer(column.fields[0], wire_format)
+
+
+def _transforms(
+    plan: CopyPlan, make: Callable[[ResultColumn], Callable[[bytes], bytes]]
+) -> list[Callable[[bytes], bytes] | None]:
+    return [None if column is None else make(column) for column in plan.columns]

@@ -1,0 +1,142 @@
+"""A session: bytes of either side in, bytes for either side out. No sockets, no clock.
+
+The two directions stand in `frontend.py` and `backend.py`, with the rules that each keeps; what they share
+is in `state.py`. The shell drains `to_frontend` and `to_backend` after every call.
+"""
+
+from __future__ import annotations
+
+from proxy.errors import ProtocolViolation, ServerError, Shutdown
+from proxy.session.backend import Backend
+from proxy.session.frontend import Frontend
+from proxy.session.requests import Request
+from proxy.session.state import SessionContext, State
+from proxy.wire.errors import ProtocolError
+
+__all__ = ["Session", "SessionContext"]
+
+_IDLE = ord("I")
+
+
+class Session:
+    """One client's session, from the end of authentication on."""
+
+    def __init__(self, context: SessionContext) -> None:
+        self._state = State(context)
+        self._frontend = Frontend(self._state)
+        self._backend = Backend(self._state, self._progress)
+        self._shutting_down = False
+        self.to_frontend = self._state.to_frontend
+        self.to_backend = self._state.to_backend
+
+    # --- what the shell looks at ------------------------------------------------------------------------
+
+    @property
+    def request(self) -> Request | None:
+        """What the shell has to do before it calls `resume`."""
+        return self._state.request
+
+    @property
+    def reading(self) -> bool:
+        """Whether the session takes more of the client's bytes."""
+        return self._frontend.reading
+
+    @property
+    def closing(self) -> bool:
+        """Whether the session ends, once `to_frontend` is sent."""
+        return self._state.closing
+
+    @property
+    def announce_ddl(self) -> bool:
+        return self._state.announce_ddl
+
+    @announce_ddl.setter
+    def announce_ddl(self, value: bool) -> None:
+        self._state.announce_ddl = value
+
+    @property
+    def idle(self) -> bool:
+        """Outside a transaction, nothing outstanding, no part of a message held."""
+        return (
+            self._state.status == _IDLE
+            and not self._state.replies
+            and not self._frontend.partial
+            and not self._backend.partial
+        )
+
+    # --- what the shell calls ---------------------------------------------------------------------------
+
+    def frontend_received(self, data: bytes) -> None:
+        """Bytes of the client."""
+        if self._state.closing:
+            return
+        try:
+            self._frontend.received(data)
+        except ProtocolViolation as violation:
+            self._state.fail(violation)
+
+    def backend_received(self, data: bytes) -> None:
+        """Bytes of the server."""
+        if self._state.closing:
+            return
+        try:
+            self._backend.received(data)
+        except ProtocolError:
+            self._state.fail(ServerError("the server's replies cannot be followed", sqlstate="08P01"))
+        except ServerError as error:
+            self._state.fail(error)
+
+    def resume(self, error: Exception | None) -> None:
+        """The shell has done what `request` asked for, or failed."""
+        self._state.request = None
+        known = error if isinstance(error, ServerError) or error is None else _unavailable()
+        if self._backend.holding:
+            if known is not None:
+                self._state.fail(known)
+                return
+            self._guarded_backend()
+        if self._frontend.waiting and self._state.request is None:
+            self._guarded_frontend(known)
+
+    def shutdown(self) -> None:
+        """End at the next moment between two transactions."""
+        self._shutting_down = True
+        self._end_if_idle()
+
+    def fail(self, error: ServerError) -> None:
+        """End now, with a FATAL error."""
+        self._state.fail(error)
+
+    # --- inside -----------------------------------------------------------------------------------------
+
+    def _guarded_frontend(self, error: ServerError | None = None) -> None:
+        try:
+            self._frontend.resume(error)
+        except ProtocolViolation as violation:
+            self._state.fail(violation)
+
+    def _guarded_backend(self) -> None:
+        try:
+            self._backend.resume()
+        except ProtocolError:
+            self._state.fail(ServerError("the server's replies cannot be followed", sqlstate="08P01"))
+
+    def _progress(self) -> None:
+        """The backend has answered: what waited for replies may go on."""
+        state = self._state
+        if not state.replies:
+            state.barrier = False
+            if self._frontend.waiting and state.request is None:
+                self._guarded_frontend()
+            if self._shutting_down:
+                self._end_if_idle()
+        elif self._frontend.waiting and state.request is None and state.copy_mode is not None:
+            self._guarded_frontend()
+
+    def _end_if_idle(self) -> None:
+        if self.idle and not self._state.closing:
+            self._state.fail(Shutdown("terminating connection due to administrator command"))
+
+
+def _unavailable() -> ServerError:
+    return ServerError("pgveil cannot do what the statement needs now", sqlstate="58000")

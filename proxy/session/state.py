@@ -1,0 +1,173 @@
+"""What the two directions of a session share: the server's settings, names, expected replies, output."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from crypto.keyring import Keyring
+from proxy.errors import ServerError
+from proxy.protector import Protector
+from proxy.session.copy import CopyTransformer
+from proxy.session.names import Names
+from proxy.session.replies import Replies
+from proxy.session.requests import Request
+from proxy.session.search_path import SearchPath
+from proxy.session.startup_options import initial_search_path
+from proxy.sql.plan import TextPlan
+from proxy.sql.planner import Planner, SessionView
+from proxy.sql.search_path import effective, parse_search_path
+from proxy.values import Settings, python_encoding
+from proxy.wire.backend import ErrorResponse
+from proxy.wire.frames import LARGE
+
+
+_DESCRIPTIONS = 1024  # RowDescriptions kept per binding, and the longest of them in bytes
+_DESCRIPTION_SIZE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class SessionContext:
+    """What a session is given: where plans and keys come from, and how it was started.
+
+    `planner` and `keyring` give the current snapshots. `parameters` are those of the StartupMessage.
+    """
+
+    planner: Callable[[], Planner]
+    keyring: Callable[[], Keyring]
+    user: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    max_message_size: int = LARGE
+
+
+class State:
+    """The shared state. The directions are `Requests` (from the frontend) and `Responses` (from the backend)."""
+
+    def __init__(self, context: SessionContext) -> None:
+        self.context = context
+        self.to_frontend: list[bytes] = []
+        self.to_backend: list[bytes] = []
+        self.replies: Replies = deque()
+        self.names = Names()
+        self.status = ord("I")  # of the transaction, as the last ReadyForQuery said
+        self.request: Request | None = None
+        self.closing = False
+        self.announce_ddl = False
+        self.failed = False  # an error since the last ReadyForQuery
+        self.skipping = False  # the server ignores messages up to the next Sync
+        self.barrier = False  # replies are outstanding that change what the next statement means
+        self.catalog_changed = False  # DDL went by that no snapshot has
+        self.new_views: set[str] = set()  # of protected columns, made in the open transaction
+        self.copy_in: CopyTransformer | None = None
+        self.copy_mode: int | None = None  # type byte of the CopyResponse while a COPY is open
+        self.copying = 0  # COPY FROM STDIN statements sent whose CopyInResponse is outstanding
+        self.encoding_known = True
+        self._reported = {"DateStyle": "ISO, MDY", "IntervalStyle": "postgres", "TimeZone": "UTC"}
+        self._settings = Settings("utf-8", "ISO, MDY", "postgres", "UTC")
+        self._protector: Protector | None = None
+        self.backslash_quotes = False  # standard_conforming_strings is off
+        catalog = context.planner().binding.catalog
+        wanted = initial_search_path(context.parameters) or catalog.search_path(context.user)
+        self.search_path = SearchPath(parse_search_path(wanted))
+
+    # --- settings ---------------------------------------------------------------------------------------
+
+    def parameter_status(self, name: str, value: str) -> None:
+        """A setting that the server reports."""
+        if name == "standard_conforming_strings":
+            self.backslash_quotes = value == "off"
+            return
+        if name == "search_path":
+            self.search_path.report(parse_search_path(value))
+            return
+        if name == "client_encoding":
+            encoding = python_encoding(value)
+            self.encoding_known = encoding is not None
+            name, value = "encoding", encoding or "utf-8"
+        elif name not in self._reported:
+            return
+        self._reported[name] = value
+        reported = self._reported
+        self._settings = Settings(
+            reported.get("encoding", "utf-8"),
+            reported["DateStyle"],
+            reported["IntervalStyle"],
+            reported["TimeZone"],
+        )
+        self._protector = None
+        self.names.forget_results()
+
+    @property
+    def settings(self) -> Settings:
+        return self._settings
+
+    @property
+    def protector(self) -> Protector:
+        """For the current keys and settings; made anew when either changes."""
+        keyring = self.context.keyring()
+        if self._protector is None or self._protector.keyring is not keyring:
+            self._protector = Protector(keyring, self._settings)
+            self.names.forget_results()
+        return self._protector
+
+    def end_of_transaction(self) -> None:
+        """ReadyForQuery says idle: what an implicit transaction has set is kept, unless it failed."""
+        self.search_path.end(committed=not self.failed)
+        self.failed = False
+        self.new_views.clear()
+        if self.catalog_changed:
+            self.announce_ddl = True
+
+    # --- descriptions that are known to hold nothing protected ------------------------------------------
+
+    def known_plain(self, body: bytes) -> bool:
+        return body in self.context.planner().plain_descriptions
+
+    def remember_plain(self, body: bytes) -> None:
+        known = self.context.planner().plain_descriptions
+        if len(known) < _DESCRIPTIONS and len(body) < _DESCRIPTION_SIZE:
+            known.add(body)
+
+    def view(self) -> SessionView:
+        """What a plan may ask of this session."""
+        path = self.search_path.value
+        names = self.names
+        return SessionView(
+            None if path is None else effective(path, self.context.user),
+            lambda name: _plan_of(names, name.encode()),
+            lambda name: names.cursors.get(name.encode()),
+            frozenset(self.new_views),
+        )
+
+    # --- errors -----------------------------------------------------------------------------------------
+
+    def error_response(self, error: ServerError) -> ErrorResponse:
+        return ErrorResponse.of(
+            error.severity,
+            error.sqlstate,
+            error.message,
+            detail=error.detail,
+            hint=error.hint,
+            position=error.position,
+            encoding=self._settings.encoding,
+        )
+
+    def fail(self, error: ServerError) -> None:
+        """End the session with a FATAL error."""
+        if self.closing:
+            return
+        fatal = ServerError(
+            error.message,
+            sqlstate=error.sqlstate,
+            detail=error.detail,
+            hint=error.hint,
+            severity="FATAL",
+        )
+        self.to_frontend.append(self.error_response(fatal).pack())
+        self.closing = True
+
+
+def _plan_of(names: Names, name: bytes) -> TextPlan | None:
+    statement = names.statements.get(name)
+    return statement.plan if statement is not None else None
