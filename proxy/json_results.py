@@ -1,4 +1,4 @@
-"""JSON that the server made of rows (json_agg, row_to_json ...): the envelopes in it are opened where they stand.
+"""JSON that the server made of rows (json_agg, row_to_json ...): envelopes are opened where they stand.
 
 Only envelopes of the fields that the plan names are opened; any other string stays as it is.
 """

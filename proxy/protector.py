@@ -71,7 +71,7 @@ class Protector:
     def seal_parameter(
         self, role: Role, raw: bytes, wire_format: int, declared: int, *, utf8: bool = False
     ) -> bytes:
-        """A parameter's ciphertext in the format that the client's value had. Raises InvalidValue, MissingKey."""
+        """A parameter's ciphertext, in the format of the client's value. Raises InvalidValue, MissingKey."""
         settings = self.settings if not utf8 else _in_utf8(self.settings)
         canonical = convert(raw, wire_format, declared, role.type, settings)
         if role.cast is not None:  # the value also has to fit the field itself
@@ -135,7 +135,7 @@ class Protector:
     # --- opening ----------------------------------------------------------------------------------------
 
     def opener(self, column: ResultColumn, wire_format: int) -> Transform:
-        """A result column's bytes -> what the application sees. The function raises CannotOpen, UnknownKey."""
+        """A result column's bytes -> what the application sees. It raises CannotOpen and UnknownKey."""
         if column.shape is Shape.JSON:
             return self._json_opener(column, wire_format)
         field = column.fields[0]
@@ -144,9 +144,9 @@ class Protector:
             return self._array_opener(field, column, wire_format)
         canonical = self.canonical_opener(field, wire_format)
         values, settings = codec(column.type), self.settings
-        if values.text_is_canonical if wire_format == TEXT else values.binary_is_canonical:
-            if settings.encoding == "utf-8":
-                return canonical
+        as_it_is = values.text_is_canonical if wire_format == TEXT else values.binary_is_canonical
+        if as_it_is and settings.encoding == "utf-8":
+            return canonical
         write = values.to_binary if wire_format == BINARY else values.to_text
         return lambda raw: write(canonical(raw), settings)
 

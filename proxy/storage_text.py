@@ -1,4 +1,4 @@
-"""The text forms in which the server keeps and sends ciphertext: bytea's hex and escape, arrays of text or bytea.
+"""The forms in which the server keeps and sends ciphertext: bytea's hex and escape, arrays of text or bytea.
 
 PostgreSQL documentation, 8.4 and 8.15.2; the binary form of arrays is `array_send` in arrayfuncs.c.
 """
@@ -76,6 +76,5 @@ def binary_array(items: Sequence[bytes | None], element_oid: int) -> bytes:
     if not items:
         return _HEADER.pack(0, 0, element_oid)
     parts = [_HEADER.pack(1, int(None in items), element_oid), _DIMENSION.pack(len(items), 1)]
-    for item in items:
-        parts.append(_LENGTH.pack(-1) if item is None else _LENGTH.pack(len(item)) + item)
+    parts += [_LENGTH.pack(-1) if item is None else _LENGTH.pack(len(item)) + item for item in items]
     return b"".join(parts)

@@ -41,7 +41,7 @@ def apply_effects(state: State, effects: Iterable[Effect], tag: bytes) -> None:
             case DropName(str(name)):
                 state.names.statements.pop(name.encode(), None)
             case DeclareCursor(name, results):
-                state.names.cursors[name] = results
+                state.names.cursors[name.encode()] = results
             case _:
                 pass
 

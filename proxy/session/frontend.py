@@ -11,7 +11,7 @@ Rule 5  COPY data outside a COPY is dropped, as the server would do.
 
 from __future__ import annotations
 
-from struct import error as StructError
+import struct
 
 from crypto.manager import KeyNeed
 from proxy.errors import InvalidValue, ProtocolViolation, Refused, ServerError
@@ -31,7 +31,7 @@ from proxy.wire.frontend import Bind, Close, CopyFail, Describe, Parse, format_o
 POISON = b"refused by pgveil"  # a text that no version of the grammar knows
 _POISON_NAME = b"pgveil"
 _HELD = 1 << 16  # bytes held while waiting, above which the client is not read
-_STRUCT_ERRORS = (ProtocolError, StructError)
+_STRUCT_ERRORS = (ProtocolError, struct.error)
 
 
 class Wait(Exception):
@@ -266,11 +266,10 @@ class Frontend:
     def _note_effects(self, plan: TextPlan) -> None:
         """Whether the next statement has to wait for what this one does to the session."""
         state = self._state
+        unsettled = state.search_path.uncommitted or state.catalog_changed
         for statement in plan.statements:
             for effect in statement.effects:
-                if not isinstance(effect, TransactionChange):
-                    state.barrier = True
-                elif effect.kind != "begin" and (state.search_path.uncommitted or state.catalog_changed):
+                if not isinstance(effect, TransactionChange) or (unsettled and effect.kind != "begin"):
                     state.barrier = True
 
     # --- extended query ---------------------------------------------------------------------------------
@@ -340,7 +339,7 @@ class Frontend:
         return sealed.pack()
 
     def _bind_unknown(self, name: bytes) -> bytes:
-        """A statement that the session has not seen being prepared is not bound, whatever the server knows."""
+        """A statement that the session has not seen being prepared is not bound."""
         state = self._state
         if state.barrier and state.replies:
             self._stall()
@@ -356,8 +355,8 @@ class Frontend:
         assert plan.parameters is not None
         if len(message.params) != plan.client_parameters:
             raise ServerError(
-                f"bind message supplies {len(message.params)} parameters, but the prepared statement requires "
-                f"{plan.client_parameters}",
+                f"bind message supplies {len(message.params)} parameters, "
+                f"but the prepared statement requires {plan.client_parameters}",
                 sqlstate="08P01",
             )
         protector = self._state.protector

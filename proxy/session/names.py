@@ -1,4 +1,4 @@
-"""Prepared statements and portals by name. Protocol-level and SQL-level names are one space, as in the server.
+"""Prepared statements and portals by name. Names of the protocol and of SQL are one space, as in the server.
 
 Rule 1  A name is registered when its Parse is sent, and is certain when ParseComplete arrives.
 Rule 2  What the server skips or refuses is taken back, the latest first.
@@ -102,7 +102,7 @@ class Names:
         return undo
 
     def clear(self) -> None:
-        """DEALLOCATE ALL: every statement but the unnamed one; DISCARD ALL takes that, too, which is harmless."""
+        """DEALLOCATE ALL: every statement but the unnamed one, which is harmless to keep."""
         unnamed = self.statements.get(b"")
         self.statements.clear()
         if unnamed is not None:

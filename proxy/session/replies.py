@@ -1,7 +1,7 @@
 """Expected replies: one entry for each forwarded message that earns one, in the order of sending.
 
     Rule 1  Only a backend message takes an entry away.
-    Rule 2  An error takes away the entries up to the next Sync, which the server skips; it undoes their names.
+    Rule 2  An error takes away the entries up to the next Sync, which the server skips, and their names.
     Rule 3  Notices, notifications and parameter status touch no entry.
     Rule 4  What pgveil refuses is sent as a statement that the server refuses, too: order, transaction and
             the skipping up to Sync stay the server's own; its error is replaced by pgveil's.

@@ -22,7 +22,6 @@ from proxy.values import Settings, python_encoding
 from proxy.wire.backend import ErrorResponse
 from proxy.wire.frames import LARGE
 
-
 _DESCRIPTIONS = 1024  # RowDescriptions kept per binding, and the longest of them in bytes
 _DESCRIPTION_SIZE = 4096
 
@@ -42,7 +41,7 @@ class SessionContext:
 
 
 class State:
-    """The shared state. The directions are `Requests` (from the frontend) and `Responses` (from the backend)."""
+    """The shared state of the two directions, `Frontend` and `Backend`."""
 
     def __init__(self, context: SessionContext) -> None:
         self.context = context

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -14,7 +14,7 @@ from policy.types import LogicalType
 from proxy.errors import Refused
 from proxy.sql.parse import Node, Parsed
 from proxy.sql.plan import Effect, Results, TextPlan
-from proxy.sql.scope import Columns, Item, Scope, relation_columns
+from proxy.sql.scope import Columns, Item, Scope, Source, relation_columns
 from proxy.sql.value import CastSite, Roles
 
 SERVER_SCHEMAS = SYSTEM_SCHEMAS | {"pg_toast", "pg_temp"}
@@ -47,6 +47,7 @@ class Context:
     roles: Roles = field(default_factory=Roles)
     unknown: set[str] = field(default_factory=set)  # relations that the snapshot lacks
     unknown_columns: bool = False
+    future_columns: list[str] = field(default_factory=list)
     future: list[tuple[str, str]] = field(default_factory=list)  # of those, the ones that the policy protects
     pinned: set[int] = field(default_factory=set)  # literals whose value the plan depends on
     session_dependent: bool = False
@@ -58,7 +59,7 @@ class Context:
 
     # --- names ------------------------------------------------------------------------------------------
 
-    def relation(self, node: ast.RangeVar) -> Relation | None:
+    def relation(self, node: Node) -> Relation | None:
         """The relation that a name means; None for one that cannot hold a protected column.
 
         A name that is not in the snapshot is noted in `unknown`. Raises Refused where an unqualified name
@@ -89,11 +90,22 @@ class Context:
         return candidates[0] if candidates else None
 
     def _note_future(self, schema: str | None, name: str) -> None:
-        """A table that the policy protects and that the snapshot lacks may be one that nobody else sees yet."""
+        """A table that the policy protects and the snapshot lacks may be one that nobody else sees yet."""
         for known_schema, table in self.binding.policy.tables:
             reachable = known_schema == schema if schema else self._reachable(known_schema)
             if table == name and reachable:
                 self.future.append((known_schema, table))
+
+    def unknown_column(self, name: str, sources: Iterable[Source]) -> None:
+        """A column that no source has: the snapshot is old, or only this transaction sees it, or nobody."""
+        self.unknown_columns = True
+        for source in sources:
+            relation = source.relation
+            if relation is None:
+                continue
+            fields = self.binding.policy.tables.get((relation.schema, relation.name), {})
+            if name in fields:
+                self.future_columns.append(str(fields[name]))
 
     def _reachable(self, schema: str) -> bool:
         return self.search_path is None or schema in self.search_path
@@ -114,7 +126,7 @@ class Context:
 
     # --- types --------------------------------------------------------------------------------------------
 
-    def cast_site(self, node: ast.TypeName) -> CastSite | None:
+    def cast_site(self, node: Node) -> CastSite | None:
         """Where a type's name stands in the text, and what it is; None for a type that is not written."""
         start = node.location
         index = self.parsed.token_at(start) if start is not None and start >= 0 else None
@@ -155,7 +167,7 @@ def _closing(tokens: tuple[Node, ...], index: int, opening: str, closing: str) -
     return len(tokens) - 1
 
 
-def logical_type(node: ast.TypeName) -> LogicalType | None:
+def logical_type(node: Node) -> LogicalType | None:
     """The logical type that a TypeName spells; None if pgveil does not know it."""
     names = [part.sval for part in node.names or ()]
     if not names or (len(names) == 2 and names[0] != "pg_catalog") or len(names) > 2 or node.setof:

@@ -10,15 +10,14 @@ from policy.catalog import Relation
 from proxy.sql.context import Context, refuse_statement
 from proxy.sql.dml import require_no_default
 from proxy.sql.expressions import condition
+from proxy.sql.parse import Node
 from proxy.sql.plan import CopyPlan, ResultColumn
 from proxy.sql.scope import Columns, Item, Scope, require_known_width
 from proxy.sql.sources import relation_source
 from proxy.sql.value import Value
 
 
-def copy(
-    context: Context, node: ast.CopyStmt, column: Callable[[Value], ResultColumn | None]
-) -> CopyPlan | None:
+def copy(context: Context, node: Node, column: Callable[[Value], ResultColumn | None]) -> CopyPlan | None:
     """The plan of a COPY; None if nothing protected streams. Raises Refused for the server's own files."""
     columns = _columns(context, node)
     planned = tuple(column(value) for _, value in columns)
@@ -33,7 +32,7 @@ def copy(
     return CopyPlan(bool(node.is_from), planned, names, tuple(_options(node)))
 
 
-def _columns(context: Context, node: ast.CopyStmt) -> Columns:
+def _columns(context: Context, node: Node) -> Columns:
     if node.query is not None:
         item = context.query(context, Scope(), node.query)
         if item.gap is not None:
@@ -55,7 +54,7 @@ def _copied(relation: Relation | None) -> list[str]:
     return [column.name for column in relation.columns if not column.generated] if relation else []
 
 
-def _options(node: ast.CopyStmt) -> list[tuple[str, str]]:
+def _options(node: Node) -> list[tuple[str, str]]:
     """The options as (name, value): booleans as true or false, column lists joined by a NUL."""
     found: list[tuple[str, str]] = []
     for option in node.options or ():

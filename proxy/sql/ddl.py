@@ -29,7 +29,7 @@ def _changes(context: Context, view: str | None = None) -> None:
 # --- tables ----------------------------------------------------------------------------------------------
 
 
-def create_table(context: Context, node: ast.CreateStmt) -> None:
+def create_table(context: Context, node: Node) -> None:
     """CREATE TABLE: protected columns are made with their storage type, their defaults are encrypted."""
     if node.relation.relpersistence == "t":
         _refuse_shadow(context, node.relation)
@@ -49,7 +49,7 @@ def create_table(context: Context, node: ast.CreateStmt) -> None:
             _constraint(context, scope, item, None)
 
 
-def _refuse_shadow(context: Context, node: ast.RangeVar) -> None:
+def _refuse_shadow(context: Context, node: Node) -> None:
     """A temporary table under a protected table's name would be taken for it."""
     if any(table == node.relname for _, table in context.binding.policy.tables):
         refuse_statement(
@@ -58,7 +58,7 @@ def _refuse_shadow(context: Context, node: ast.RangeVar) -> None:
         )
 
 
-def _fields_of(context: Context, node: ast.RangeVar) -> Mapping[str, Field]:
+def _fields_of(context: Context, node: Node) -> Mapping[str, Field]:
     """The policy's fields of a table that is being made."""
     tables = context.binding.policy.tables
     if node.schemaname:
@@ -73,7 +73,7 @@ def _fields_of(context: Context, node: ast.RangeVar) -> Mapping[str, Field]:
     return tables.get((schema, node.relname), _NO_FIELDS)
 
 
-def _define(context: Context, node: ast.ColumnDef, fields: Mapping[str, Field]) -> BoundField | None:
+def _define(context: Context, node: Node, fields: Mapping[str, Field]) -> BoundField | None:
     """Give a protected column its storage type; the field as it will be bound."""
     field = fields.get(node.colname)
     if field is None or node.typeName is None:
@@ -106,14 +106,12 @@ def _table_scope(columns: Columns, name: str) -> Scope:
     return Scope(sources=[source], items=[Item.of(source)])
 
 
-def _constraints(
-    context: Context, scope: Scope, constraints: tuple[ast.Constraint, ...], field: BoundField | None
-) -> None:
+def _constraints(context: Context, scope: Scope, constraints: Node, field: BoundField | None) -> None:
     for item in constraints:
         _constraint(context, scope, item, field)
 
 
-def _constraint(context: Context, scope: Scope, node: ast.Constraint, field: BoundField | None) -> None:
+def _constraint(context: Context, scope: Scope, node: Node, field: BoundField | None) -> None:
     """A constraint of a column (then `field` is its field) or of a table."""
     kind = node.contype.name
     if kind == "CONSTR_DEFAULT" and field is not None:
@@ -133,7 +131,7 @@ def _constraint(context: Context, scope: Scope, node: ast.Constraint, field: Bou
         _keys(context, node, values)
 
 
-def _keys(context: Context, node: ast.Constraint, values: list[Value]) -> None:
+def _keys(context: Context, node: Node, values: list[Value]) -> None:
     """Primary, unique and foreign keys compare."""
     for value in values:
         require_deterministic(value, "a PRIMARY KEY, UNIQUE or FOREIGN KEY constraint")
@@ -152,7 +150,7 @@ def _keys(context: Context, node: ast.Constraint, values: list[Value]) -> None:
 # --- ALTER TABLE -----------------------------------------------------------------------------------------
 
 
-def alter_table(context: Context, node: ast.AlterTableStmt) -> None:
+def alter_table(context: Context, node: Node) -> None:
     """ALTER TABLE: a protected column keeps its storage; new ones are made as in CREATE TABLE."""
     _changes(context)
     relation = context.relation(node.relation) if node.relation is not None else None
@@ -165,9 +163,7 @@ def alter_table(context: Context, node: ast.AlterTableStmt) -> None:
         _command(context, scope, command, dict(columns), fields)
 
 
-def _fields_by_relation(
-    context: Context, node: ast.RangeVar, relation: Relation | None
-) -> Mapping[str, Field]:
+def _fields_by_relation(context: Context, node: Node, relation: Relation | None) -> Mapping[str, Field]:
     if relation is None:
         return _fields_of(context, node)
     return context.binding.policy.tables.get((relation.schema, relation.name), _NO_FIELDS)
@@ -176,7 +172,7 @@ def _fields_by_relation(
 def _command(
     context: Context,
     scope: Scope,
-    node: ast.AlterTableCmd,
+    node: Node,
     columns: Mapping[str, Value],
     fields: Mapping[str, Field],
 ) -> None:
@@ -200,7 +196,7 @@ def _command(
         _attach(context, columns, definition)
 
 
-def _attach(context: Context, columns: Mapping[str, Value], node: ast.PartitionCmd) -> None:
+def _attach(context: Context, columns: Mapping[str, Value], node: Node) -> None:
     """A partition must protect the same columns as its parent."""
     relation = context.relation(node.name)
     if relation is None:
@@ -211,7 +207,7 @@ def _attach(context: Context, columns: Mapping[str, Value], node: ast.PartitionC
             refuse(value.field, "attaching a partition that does not protect it", "Encrypt its rows first.")
 
 
-def _alter_type(context: Context, field: BoundField, node: ast.ColumnDef) -> None:
+def _alter_type(context: Context, field: BoundField, node: Node) -> None:
     """The type of a protected column may change to another spelling of its storage only."""
     new: LogicalType | None = logical_type(node.typeName)
     texts = ("text", "varchar")
@@ -229,7 +225,7 @@ def _alter_type(context: Context, field: BoundField, node: ast.ColumnDef) -> Non
 # --- views, indexes, triggers, names ---------------------------------------------------------------------
 
 
-def view(context: Context, node: ast.ViewStmt) -> None:
+def view(context: Context, node: Node) -> None:
     """CREATE VIEW: resolved through its definition from then on."""
     output = context.query(context, Scope(), node.query)
     protected = any(value.protected for _, value in output.columns)
@@ -241,7 +237,7 @@ def view(context: Context, node: ast.ViewStmt) -> None:
     _changes(context, node.view.relname if protected else None)
 
 
-def create_table_as(context: Context, node: ast.CreateTableAsStmt) -> None:
+def create_table_as(context: Context, node: Node) -> None:
     """CREATE TABLE AS copies values; CREATE MATERIALIZED VIEW keeps its definition, which is followed."""
     if not isinstance(node.query, ast.ExecuteStmt):
         output = context.query(context, Scope(), node.query)
@@ -260,7 +256,7 @@ def create_table_as(context: Context, node: ast.CreateTableAsStmt) -> None:
         _refuse_shadow(context, node.into.rel)
 
 
-def index(context: Context, node: ast.IndexStmt) -> None:
+def index(context: Context, node: Node) -> None:
     """CREATE INDEX: on a deterministic field itself; not on an expression of it."""
     _changes(context)
     relation = context.relation(node.relation)
@@ -275,7 +271,7 @@ def index(context: Context, node: ast.IndexStmt) -> None:
     condition(context, scope, node.whereClause, "a partial index")
 
 
-def _index_element(context: Context, scope: Scope, node: ast.IndexElem) -> Value:
+def _index_element(context: Context, scope: Scope, node: Node) -> Value:
     if node.expr is not None:
         value = infer(context, scope, node.expr)
         require_plain(value, "an index on an expression")
@@ -283,7 +279,7 @@ def _index_element(context: Context, scope: Scope, node: ast.IndexElem) -> Value
     return scope.column(node.name) or PLAIN
 
 
-def trigger(context: Context, node: ast.CreateTrigStmt) -> None:
+def trigger(context: Context, node: Node) -> None:
     """CREATE TRIGGER: its function sees ciphertext; its WHEN may not look at a protected value."""
     _changes(context)
     relation = context.relation(node.relation)
@@ -294,7 +290,7 @@ def trigger(context: Context, node: ast.CreateTrigStmt) -> None:
     condition(context, scope, node.whenClause, "a trigger's WHEN")
 
 
-def row_policy(context: Context, node: ast.CreatePolicyStmt) -> None:
+def row_policy(context: Context, node: Node) -> None:
     """CREATE POLICY: its conditions are judged like any other."""
     relation = context.relation(node.table)
     if relation is None:
@@ -316,7 +312,7 @@ def opaque_body(context: Context, node: Node) -> None:
         )
 
 
-def rename(context: Context, node: ast.RenameStmt) -> None:
+def rename(context: Context, node: Node) -> None:
     """ALTER ... RENAME: the policy knows columns by name, so that it has to be changed first."""
     _changes(context)
     if node.relation is None:

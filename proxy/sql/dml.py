@@ -26,7 +26,7 @@ from proxy.sql.value import (
 NOTHING = Item([])
 
 
-def target(context: Context, scope: Scope, node: ast.RangeVar) -> Source:
+def target(context: Context, scope: Scope, node: Node) -> Source:
     """The table (or view) that is written, as a source of the scope."""
     relation = context.relation(node)
     alias = node.alias.aliasname if node.alias is not None else ""
@@ -46,7 +46,7 @@ def assign(context: Context, source: Source, column: str, value: Value, clause: 
         fit(value, field, context.roles, clause)
         return
     if known is None and not source.opaque:
-        context.unknown_columns = True
+        context.unknown_column(column, [source])
     require_plain(
         value,
         f'copying into the unprotected column "{column}"',
@@ -57,7 +57,7 @@ def assign(context: Context, source: Source, column: str, value: Value, clause: 
 # --- INSERT ----------------------------------------------------------------------------------------------
 
 
-def insert(context: Context, scope: Scope, node: ast.InsertStmt) -> Item:
+def insert(context: Context, scope: Scope, node: Node) -> Item:
     """INSERT with any source of rows, ON CONFLICT and RETURNING."""
     with_clause(context, scope, node.withClause)
     source = target(context, Scope(), node.relation)
@@ -74,9 +74,7 @@ def insert(context: Context, scope: Scope, node: ast.InsertStmt) -> Item:
     return returning(context, inner, node, source)
 
 
-def _insert_rows(
-    context: Context, scope: Scope, node: ast.InsertStmt, source: Source, columns: list[str]
-) -> None:
+def _insert_rows(context: Context, scope: Scope, node: Node, source: Source, columns: list[str]) -> None:
     rows = node.selectStmt
     if rows.valuesLists and rows.withClause is None and rows.op == 0:
         for row in rows.valuesLists:
@@ -137,7 +135,7 @@ def _refuse_part(source: Source, column: str) -> None:
         refuse(value.field, "assignment to a part of the value", HINTS["value"])
 
 
-def _on_conflict(context: Context, scope: Scope, node: ast.OnConflictClause, source: Source) -> None:
+def _on_conflict(context: Context, scope: Scope, node: Node, source: Source) -> None:
     if node.infer is not None:
         for element in node.infer.indexElems or ():
             if element.expr is not None:
@@ -157,9 +155,7 @@ def _on_conflict(context: Context, scope: Scope, node: ast.OnConflictClause, sou
 # --- UPDATE, DELETE --------------------------------------------------------------------------------------
 
 
-def set_clause(
-    context: Context, scope: Scope, targets: tuple[ast.ResTarget, ...], source: Source, clause: str
-) -> None:
+def set_clause(context: Context, scope: Scope, targets: Node, source: Source, clause: str) -> None:
     """SET column = value, SET (a, b) = (x, y), SET (a, b) = (SELECT ...)."""
     for item in targets:
         if item.indirection:
@@ -172,7 +168,7 @@ def set_clause(
         assign(context, source, item.name, value, clause)
 
 
-def _part_of_row(context: Context, scope: Scope, node: ast.MultiAssignRef) -> Value:
+def _part_of_row(context: Context, scope: Scope, node: Node) -> Value:
     """One column's part of a row that is assigned to several."""
     if isinstance(node.source, ast.RowExpr):
         args = node.source.args or ()
@@ -183,7 +179,7 @@ def _part_of_row(context: Context, scope: Scope, node: ast.MultiAssignRef) -> Va
     return value if node.ncolumns == 1 else PLAIN if not value.protected else value
 
 
-def update(context: Context, scope: Scope, node: ast.UpdateStmt) -> Item:
+def update(context: Context, scope: Scope, node: Node) -> Item:
     with_clause(context, scope, node.withClause)
     source = target(context, scope, node.relation)
     from_clause(context, scope, node.fromClause or ())
@@ -193,7 +189,7 @@ def update(context: Context, scope: Scope, node: ast.UpdateStmt) -> Item:
     return returning(context, scope, node, source)
 
 
-def delete(context: Context, scope: Scope, node: ast.DeleteStmt) -> Item:
+def delete(context: Context, scope: Scope, node: Node) -> Item:
     with_clause(context, scope, node.withClause)
     source = target(context, scope, node.relation)
     from_clause(context, scope, node.usingClause or ())
@@ -205,7 +201,7 @@ def delete(context: Context, scope: Scope, node: ast.DeleteStmt) -> Item:
 # --- MERGE -----------------------------------------------------------------------------------------------
 
 
-def merge(context: Context, scope: Scope, node: ast.MergeStmt) -> Item:
+def merge(context: Context, scope: Scope, node: Node) -> Item:
     with_clause(context, scope, node.withClause)
     source = target(context, scope, node.relation)
     from_clause(context, scope, (node.sourceRelation,))
@@ -219,7 +215,7 @@ def merge(context: Context, scope: Scope, node: ast.MergeStmt) -> Item:
     return returning(context, scope, node, source)
 
 
-def _merge_insert(context: Context, scope: Scope, when: ast.MergeWhenClause, source: Source) -> None:
+def _merge_insert(context: Context, scope: Scope, when: Node, source: Source) -> None:
     columns = [column.name for column in when.targetList or ()] or [name for name, _ in source.columns]
     values = when.values or ()
     for column, item in zip(columns, values, strict=False):

@@ -52,7 +52,7 @@ def condition(context: Context, scope: Scope, node: Node, clause: str) -> None:
 # --- leaves ----------------------------------------------------------------------------------------------
 
 
-def _constant(context: Context, scope: Scope, node: ast.A_Const) -> Value:
+def _constant(context: Context, scope: Scope, node: Node) -> Value:
     if node.isnull:
         return NULL
     if isinstance(node.val, ast.BitString):
@@ -60,7 +60,7 @@ def _constant(context: Context, scope: Scope, node: ast.A_Const) -> Value:
     return _open(context, Open(context.parsed.constant_at(node)))
 
 
-def _parameter(context: Context, scope: Scope, node: ast.ParamRef) -> Value:
+def _parameter(context: Context, scope: Scope, node: Node) -> Value:
     return _open(context, Open(node.location, parameter=node.number))
 
 
@@ -68,7 +68,7 @@ def _open(context: Context, open_value: Open) -> Value:
     return context.roles.of(open_value) or Value(opens=(open_value,))
 
 
-def _column(context: Context, scope: Scope, node: ast.ColumnRef) -> Value:
+def _column(context: Context, scope: Scope, node: Node) -> Value:
     names = [part.sval if isinstance(part, ast.String) else "*" for part in node.fields]
     value = _column_by_name(context, scope, names)
     for field in value.fields:
@@ -87,18 +87,18 @@ def _column_by_name(context: Context, scope: Scope, names: list[str]) -> Value:
         value = scope.column(names[0])
         if value is None and (whole := scope.source(names[0])) is not None:
             return whole.row
-        return value if value is not None else _unknown_column(context, names[0])
+        return value if value is not None else _unknown_column(context, scope, names[0])
     source = scope.source(names[-2], names[-3] if len(names) > 2 else "")
     value = source.column(names[-1]) if source is not None else None
     if value is None and (source is None or not source.opaque):
-        return _unknown_column(context, names[-1])
+        return _unknown_column(context, scope, names[-1])
     return value or PLAIN
 
 
-def _unknown_column(context: Context, name: str) -> Value:
+def _unknown_column(context: Context, scope: Scope, name: str) -> Value:
     """A name that no source has: a new column that the snapshot lacks, or an error of the statement."""
     if name not in SYSTEM_COLUMNS:
-        context.unknown_columns = True
+        context.unknown_column(name, scope.all_sources())
     return PLAIN
 
 
@@ -110,7 +110,7 @@ def _whole_scope(scope: Scope) -> Value:
 # --- casts, alternatives, rows ---------------------------------------------------------------------------
 
 
-def _cast(context: Context, scope: Scope, node: ast.TypeCast) -> Value:
+def _cast(context: Context, scope: Scope, node: Node) -> Value:
     value = infer(context, scope, node.arg)
     if not (value.protected or value.opens):
         return value if value.null else PLAIN
@@ -123,7 +123,7 @@ def _cast(context: Context, scope: Scope, node: ast.TypeCast) -> Value:
     return with_cast(value, site, context.roles)
 
 
-def _cast_before_minus(context: Context, node: ast.TypeCast) -> bool:
+def _cast_before_minus(context: Context, node: Node) -> bool:
     """`type 'literal' suffix`, as in INTERVAL '1' DAY: the suffix would be left behind."""
     if not isinstance(node.arg, ast.A_Const):
         return False
@@ -136,17 +136,17 @@ def _cast_before_minus(context: Context, node: ast.TypeCast) -> bool:
     return following in ("year", "month", "day", "hour", "minute", "second")
 
 
-def _collate(context: Context, scope: Scope, node: ast.CollateClause) -> Value:
+def _collate(context: Context, scope: Scope, node: Node) -> Value:
     value = infer(context, scope, node.arg)
     require_plain(value, "COLLATE", "Ciphertexts have no order that a collation could change.")
     return PLAIN if value.opens else value
 
 
-def _coalesce(context: Context, scope: Scope, node: ast.CoalesceExpr) -> Value:
+def _coalesce(context: Context, scope: Scope, node: Node) -> Value:
     return unify([infer(context, scope, arg) for arg in node.args], context.roles, "COALESCE")
 
 
-def _case(context: Context, scope: Scope, node: ast.CaseExpr) -> Value:
+def _case(context: Context, scope: Scope, node: Node) -> Value:
     subject = infer(context, scope, node.arg) if node.arg is not None else None
     results = []
     for when in node.args:
@@ -160,12 +160,12 @@ def _case(context: Context, scope: Scope, node: ast.CaseExpr) -> Value:
     return unify(results, context.roles, "CASE")
 
 
-def _row(context: Context, scope: Scope, node: ast.RowExpr) -> Value:
+def _row(context: Context, scope: Scope, node: Node) -> Value:
     values = [infer(context, scope, arg) for arg in node.args or ()]
     return Value(row=tuple((f"f{i + 1}", value) for i, value in enumerate(values)))
 
 
-def _array(context: Context, scope: Scope, node: ast.A_ArrayExpr) -> Value:
+def _array(context: Context, scope: Scope, node: Node) -> Value:
     value = unify([infer(context, scope, item) for item in node.elements or ()], context.roles, "ARRAY[]")
     if value.field is not None and not value.array:
         return replace(value, array=True)
@@ -173,7 +173,7 @@ def _array(context: Context, scope: Scope, node: ast.A_ArrayExpr) -> Value:
     return Value(opens=tuple(replace(item, levels=item.levels - 1) for item in value.opens))
 
 
-def _indirection(context: Context, scope: Scope, node: ast.A_Indirection) -> Value:
+def _indirection(context: Context, scope: Scope, node: Node) -> Value:
     value = infer(context, scope, node.arg)
     subscript = len(node.indirection) == 1 and isinstance(node.indirection[0], ast.A_Indices)
     for part in node.indirection:
@@ -193,12 +193,12 @@ def _indirection(context: Context, scope: Scope, node: ast.A_Indirection) -> Val
 _EQUALITY = frozenset({"=", "<>", "!="})
 
 
-def _operator(node: ast.A_Expr) -> str:
+def _operator(node: Node) -> str:
     names = [part.sval for part in node.name]
     return names[-1] if len(names) == 1 or names[0] == "pg_catalog" else ".".join(names)
 
 
-def _expression(context: Context, scope: Scope, node: ast.A_Expr) -> Value:
+def _expression(context: Context, scope: Scope, node: Node) -> Value:
     kind, operator = node.kind, _operator(node)
     if kind == A_Expr_Kind.AEXPR_OP and node.lexpr is None and operator in "+-":
         return _sign(context, scope, node)
@@ -242,19 +242,19 @@ def _refused_operator(kind: A_Expr_Kind, operator: str) -> tuple[str, str]:
     return f'the operator "{operator}"', HINTS["function"]
 
 
-def _sign(context: Context, scope: Scope, node: ast.A_Expr) -> Value:
+def _sign(context: Context, scope: Scope, node: Node) -> Value:
     value = infer(context, scope, node.rexpr)
     require_plain(value, "a sign before the value", "Write the number as one literal or parameter.")
     return PLAIN
 
 
-def _boolean(context: Context, scope: Scope, node: ast.BoolExpr) -> Value:
+def _boolean(context: Context, scope: Scope, node: Node) -> Value:
     for arg in node.args:
         condition(context, scope, arg, "AND, OR, NOT")
     return PLAIN
 
 
-def _null_test(context: Context, scope: Scope, node: ast.NullTest) -> Value:
+def _null_test(context: Context, scope: Scope, node: Node) -> Value:
     infer(context, scope, node.arg)
     return PLAIN
 
@@ -262,7 +262,7 @@ def _null_test(context: Context, scope: Scope, node: ast.NullTest) -> Value:
 # --- subqueries ------------------------------------------------------------------------------------------
 
 
-def _sublink(context: Context, scope: Scope, node: ast.SubLink) -> Value:
+def _sublink(context: Context, scope: Scope, node: Node) -> Value:
     item = context.query(context, Scope(parent=scope), node.subselect)
     kind = node.subLinkType
     if kind == SubLinkType.EXISTS_SUBLINK:
@@ -291,19 +291,19 @@ def array_of(value: Value, construct: str) -> Value:
     return PLAIN
 
 
-def _named_argument(context: Context, scope: Scope, node: ast.NamedArgExpr) -> Value:
+def _named_argument(context: Context, scope: Scope, node: Node) -> Value:
     return infer(context, scope, node.arg)
 
 
-def _default(context: Context, scope: Scope, node: ast.SetToDefault) -> Value:
+def _default(context: Context, scope: Scope, node: Node) -> Value:
     return NULL
 
 
-def _function(context: Context, scope: Scope, node: ast.FuncCall) -> Value:
+def _function(context: Context, scope: Scope, node: Node) -> Value:
     return function_call(context, scope, node, infer)
 
 
-def _grouping(context: Context, scope: Scope, node: ast.GroupingFunc) -> Value:
+def _grouping(context: Context, scope: Scope, node: Node) -> Value:
     for arg in node.args or ():
         require_deterministic(infer(context, scope, arg), "GROUPING")
     return PLAIN

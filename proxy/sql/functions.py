@@ -58,7 +58,7 @@ SQL_RUNNERS = frozenset(
 )
 
 
-def function_call(context: Context, scope: Scope, node: ast.FuncCall, infer: Infer) -> Value:
+def function_call(context: Context, scope: Scope, node: Node, infer: Infer) -> Value:
     """The value of a call, its window and its aggregate clauses included."""
     names = [part.sval for part in node.funcname]
     name = names[-1] if len(names) == 1 or names[0] == "pg_catalog" else ".".join(names)
@@ -120,7 +120,7 @@ def unnest(value: Value) -> Value:
     return Value(opens=tuple(replace(item, levels=item.levels + 1) for item in value.opens))
 
 
-def _clauses(context: Context, scope: Scope, node: ast.FuncCall, infer: Infer) -> None:
+def _clauses(context: Context, scope: Scope, node: Node, infer: Infer) -> None:
     """ORDER BY, FILTER and OVER of a call."""
     for item in node.agg_order or ():
         require_plain(infer(context, scope, item.node), "ORDER BY in an aggregate")
@@ -130,7 +130,7 @@ def _clauses(context: Context, scope: Scope, node: ast.FuncCall, infer: Infer) -
         window(context, scope, node.over, infer)
 
 
-def window(context: Context, scope: Scope, node: ast.WindowDef, infer: Infer) -> None:
+def window(context: Context, scope: Scope, node: Node, infer: Infer) -> None:
     """A window: PARTITION BY groups, ORDER BY orders."""
     for item in node.partitionClause or ():
         require_deterministic(infer(context, scope, item), "PARTITION BY")
@@ -148,7 +148,7 @@ def _constant_text(context: Context, node: Node) -> str | None:
     return None
 
 
-def _set_config(context: Context, node: ast.FuncCall) -> None:
+def _set_config(context: Context, node: Node) -> None:
     """set_config(name, value, is_local) is SET in the clothes of a function."""
     arguments = node.args or ()
     name = _constant_text(context, arguments[0]) if arguments else None
@@ -167,8 +167,8 @@ def _is_boolean(node: Node) -> bool:
     return isinstance(node, ast.A_Const) and isinstance(node.val, ast.Boolean)
 
 
-def _look_inside(context: Context, node: ast.FuncCall) -> None:
-    """A call that runs SQL from a string is refused where the string names a protected table, or is not known."""
+def _look_inside(context: Context, node: Node) -> None:
+    """A call that runs SQL from a string is refused where the string names a protected table."""
     for argument in node.args or ():
         text = _constant_text(context, argument)
         if text is not None and context.mentions(text):

@@ -62,7 +62,7 @@ def parse(text: str) -> Parsed:
     try:
         raw = parser.parse_sql(text)
         scanned = parser.scan(text)
-    except parser.Error as error:
+    except parser.ParseError as error:
         offset = error.args[1] if len(error.args) > 1 and isinstance(error.args[1], int) else None
         raise SyntaxFailure(
             "syntax error",

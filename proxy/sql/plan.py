@@ -41,7 +41,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A part of the text between literals: as it goes to the server, and its characters in the client's text."""
+    """A part of the text between literals, as it goes to the server; `origin`: its characters as they came."""
 
     text: str
     origin: int
@@ -74,7 +74,7 @@ class ResultColumn:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """The predicted result columns. Columns after `gap` are counted from the end (a star of unknown width)."""
+    """The predicted result columns. Columns after `gap` are counted from the end: a star of unknown width."""
 
     columns: tuple[ResultColumn | None, ...]
     gap: int | None = None

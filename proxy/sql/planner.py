@@ -13,7 +13,7 @@ from policy.catalog import Relation
 from proxy.errors import Refused
 from proxy.sql.cache import PlanCache
 from proxy.sql.context import Context, UnknownRelations
-from proxy.sql.parse import Parsed, SyntaxFailure, parse
+from proxy.sql.parse import Node, Parsed, SyntaxFailure, parse
 from proxy.sql.plan import (
     PLAIN,
     CatalogChange,
@@ -167,7 +167,7 @@ class Planner:
             plans.append(plan)
         return plans
 
-    def _prepare(self, context: Context, node: ast.PrepareStmt) -> StatementPlan:
+    def _prepare(self, context: Context, node: Node) -> StatementPlan:
         """SQL PREPARE: its parameters are its own, so that it has to be a text of its own."""
         inner = statement(context, node.query)
         if context.roles.by_offset and len(context.parsed.statements) > 1:
@@ -186,6 +186,13 @@ class Planner:
                 f'relation "{schema}.{table}" is protected by the policy and does not exist',
                 sqlstate="42P01",
                 detail="A table made in a transaction that is still open cannot be seen by pgveil yet.",
+                hint="Commit the transaction that creates it first.",
+            )
+        for column in context.future_columns:
+            raise Refused(
+                f'column "{column}" is protected by the policy and does not exist',
+                sqlstate="42703",
+                detail="A column made in a transaction that is still open cannot be seen by pgveil yet.",
                 hint="Commit the transaction that creates it first.",
             )
         for name in context.unknown & (session.uncommitted | context.new_views):

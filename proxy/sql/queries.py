@@ -21,7 +21,7 @@ from proxy.sql.value import (
 )
 
 
-def with_clause(context: Context, scope: Scope, node: ast.WithClause | None) -> None:
+def with_clause(context: Context, scope: Scope, node: Node) -> None:
     """Make the common table expressions of WITH known in a scope."""
     for table in node.ctes if node is not None else ():
         if table.search_clause is not None or table.cycle_clause is not None:
@@ -34,7 +34,7 @@ def with_clause(context: Context, scope: Scope, node: ast.WithClause | None) -> 
         scope.tables[table.ctename] = CommonTable(columns, opaque=item.gap is not None)
 
 
-def _require_plain_query(context: Context, scope: Scope, table: ast.CommonTableExpr) -> None:
+def _require_plain_query(context: Context, scope: Scope, table: Node) -> None:
     """SEARCH and CYCLE order and compare whole rows."""
     for _, value in context.query(context, Scope(parent=scope), table.ctequery).columns:
         require_plain(value, "SEARCH or CYCLE", HINTS["order"])
@@ -42,7 +42,7 @@ def _require_plain_query(context: Context, scope: Scope, table: ast.CommonTableE
     scope.tables[table.ctename] = refuse_none
 
 
-def _common_table(context: Context, scope: Scope, table: ast.CommonTableExpr, *, recursive: bool) -> Item:
+def _common_table(context: Context, scope: Scope, table: Node, *, recursive: bool) -> Item:
     body = table.ctequery
     if not (recursive and isinstance(body, ast.SelectStmt) and body.op != SetOperation.SETOP_NONE):
         return context.query(context, Scope(parent=scope), body)
@@ -56,7 +56,7 @@ def _common_table(context: Context, scope: Scope, table: ast.CommonTableExpr, *,
     return _united(context, first, second, body)
 
 
-def select(context: Context, scope: Scope, node: ast.SelectStmt) -> Item:
+def select(context: Context, scope: Scope, node: Node) -> Item:
     """The output columns of a SELECT, VALUES or set operation."""
     with_clause(context, scope, node.withClause)
     if node.op != SetOperation.SETOP_NONE:
@@ -75,7 +75,7 @@ def select(context: Context, scope: Scope, node: ast.SelectStmt) -> Item:
     return output
 
 
-def _select(context: Context, scope: Scope, node: ast.SelectStmt) -> Item:
+def _select(context: Context, scope: Scope, node: Node) -> Item:
     from_clause(context, scope, node.fromClause or ())
     condition(context, scope, node.whereClause, "WHERE")
     for definition in node.windowClause or ():
@@ -90,7 +90,7 @@ def _select(context: Context, scope: Scope, node: ast.SelectStmt) -> Item:
     return output
 
 
-def _distinct(context: Context, scope: Scope, node: ast.SelectStmt, output: Item) -> None:
+def _distinct(context: Context, scope: Scope, node: Node, output: Item) -> None:
     expressions = [item for item in node.distinctClause if item is not None]
     for item in expressions:
         require_deterministic(_output_or(context, scope, item, output), "DISTINCT ON")
@@ -147,7 +147,7 @@ def _output_or(context: Context, scope: Scope, node: Node, output: Item) -> Valu
 # --- target lists ----------------------------------------------------------------------------------------
 
 
-def target_list(context: Context, scope: Scope, targets: tuple[ast.ResTarget, ...]) -> Item:
+def target_list(context: Context, scope: Scope, targets: Node) -> Item:
     """The output columns of a SELECT list or of RETURNING."""
     columns: Columns = []
     gap: int | None = None
@@ -207,7 +207,7 @@ def column_name(node: Node) -> str:
     return names.get(type(node), "?column?")
 
 
-def _sublink_name(node: ast.SubLink) -> str:
+def _sublink_name(node: Node) -> str:
     if node.subLinkType.name == "EXISTS_SUBLINK":
         return "exists"
     if node.subLinkType.name == "ARRAY_SUBLINK":
@@ -234,7 +234,7 @@ def values(context: Context, scope: Scope, rows: tuple[tuple[Node, ...], ...]) -
     )
 
 
-def _set_operation(context: Context, scope: Scope, node: ast.SelectStmt) -> Item:
+def _set_operation(context: Context, scope: Scope, node: Node) -> Item:
     left = context.query(context, Scope(parent=scope), node.larg)
     right = context.query(context, Scope(parent=scope), node.rarg)
     output = _united(context, left, right, node)
@@ -243,7 +243,7 @@ def _set_operation(context: Context, scope: Scope, node: ast.SelectStmt) -> Item
     return output
 
 
-def _united(context: Context, left: Item, right: Item, node: ast.SelectStmt) -> Item:
+def _united(context: Context, left: Item, right: Item, node: Node) -> Item:
     """The columns of UNION, INTERSECT, EXCEPT; all but UNION ALL compare rows."""
     if left.gap is not None or right.gap is not None:
         require_known_width((left, right))

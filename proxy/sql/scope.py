@@ -1,4 +1,4 @@
-"""Scopes: which columns a name can mean. A source is a table, a view, a CTE, a derived table or a function."""
+"""Scopes: which columns a name can mean. A source is a table, view, CTE, derived table or function."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Source:
 
 @dataclass(slots=True)
 class Item:
-    """One item of FROM as `*` shows it: its columns, and where (if at all) columns of unknown number stand."""
+    """One item of FROM as `*` shows it: its columns, and where (if at all) ones of unknown number stand."""
 
     columns: Columns
     gap: int | None = None
@@ -107,8 +107,13 @@ class Scope:
             scope = scope.parent
         return None
 
+    def all_sources(self) -> list[Source]:
+        """The sources here and further out."""
+        outer = self.parent.all_sources() if self.parent is not None else []
+        return [*self.sources, *outer]
+
     def star(self) -> Item:
-        """What a bare `*` stands for. Raises Refused where two sources of unknown width stand around a field."""
+        """What a bare `*` stands for. Raises Refused where two sources of unknown width surround a field."""
         columns: Columns = []
         gap: int | None = None
         for item in self.items:

@@ -1,4 +1,4 @@
-"""The shape of a statement: its text with the literals taken out, so that drivers that interpolate share plans.
+"""The shape of a statement: its text without literals, so that drivers that interpolate share plans.
 
 One regular expression splits a text at its literals; what it cannot split with certainty (dollar quotes,
 bit strings, backslashes outside E'') keeps its whole text as its shape. Whether the split agrees with

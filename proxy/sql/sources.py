@@ -41,7 +41,7 @@ def _alias(node: Node) -> tuple[str, list[str]]:
     return node.alias.aliasname, [name.sval for name in node.alias.colnames or ()]
 
 
-def table_source(context: Context, scope: Scope, node: ast.RangeVar) -> Source:
+def table_source(context: Context, scope: Scope, node: Node) -> Source:
     """A table, view or CTE by its name."""
     alias, names = _alias(node)
     if not node.schemaname and (table := scope.common_table(node.relname)) is not None:
@@ -51,7 +51,7 @@ def table_source(context: Context, scope: Scope, node: ast.RangeVar) -> Source:
 
 
 def relation_source(
-    context: Context, relation: Relation | None, node: ast.RangeVar, alias: str, names: list[str]
+    context: Context, relation: Relation | None, node: Node, alias: str, names: list[str]
 ) -> Source:
     """A relation of the catalogue (None: one that is not known) under an alias."""
     if relation is None:
@@ -60,7 +60,7 @@ def relation_source(
     return Source(alias or node.relname, columns, "" if alias else relation.schema, relation=relation)
 
 
-def _derived_table(context: Context, scope: Scope, node: ast.RangeSubselect) -> Item:
+def _derived_table(context: Context, scope: Scope, node: Node) -> Item:
     inner = Scope(parent=scope if node.lateral else _outer(scope))
     item = context.query(context, inner, node.subquery)
     alias, names = _alias(node)
@@ -74,7 +74,7 @@ def _outer(scope: Scope) -> Scope:
     return Scope(parent=scope.parent, tables=scope.tables)
 
 
-def _join(context: Context, scope: Scope, node: ast.JoinExpr) -> Item:
+def _join(context: Context, scope: Scope, node: Node) -> Item:
     inner = Scope(parent=scope.parent, tables=scope.tables) if node.alias is not None else scope
     if node.alias is not None:
         inner.sources += scope.sources  # LATERAL items inside may still look to their left
@@ -99,7 +99,7 @@ def _join(context: Context, scope: Scope, node: ast.JoinExpr) -> Item:
     return scope.add(as_source(alias, Item(renamed(item.columns, names), item.gap)))
 
 
-def _on(context: Context, scope: Scope, item: Item, node: ast.JoinExpr) -> None:
+def _on(context: Context, scope: Scope, item: Item, node: Node) -> None:
     """The condition sees the two sides of the join as a scope of its own."""
     inner = Scope(parent=scope.parent, sources=scope.sources, items=[*scope.items, item], tables=scope.tables)
     condition(context, inner, node.quals, "ON")
@@ -109,7 +109,7 @@ def _named(item: Item, name: str) -> Value:
     return next((value for known, value in item.columns if known == name), PLAIN)
 
 
-def _function(context: Context, scope: Scope, node: ast.RangeFunction) -> Item:
+def _function(context: Context, scope: Scope, node: Node) -> Item:
     alias, names = _alias(node)
     calls = [pair[0] for pair in node.functions]
     columns: Columns | None = []

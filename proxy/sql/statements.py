@@ -26,7 +26,6 @@ from proxy.sql.plan import (
     TransactionChange,
 )
 from proxy.sql.scope import Item, Scope
-from proxy.sql.search_path import parse_search_path
 from proxy.sql.value import Value, fit, require_plain
 
 
@@ -91,7 +90,7 @@ def result_column(value: Value) -> ResultColumn | None:
     return ResultColumn((value.field,), Shape.SCALAR, logical)
 
 
-def _explain(context: Context, node: ast.ExplainStmt) -> StatementPlan:
+def _explain(context: Context, node: Node) -> StatementPlan:
     rule = _RULES.get(type(node.query))
     plan = rule(context, node.query) if rule is not None else StatementPlan()
     return StatementPlan(effects=tuple(e for e in plan.effects if not isinstance(e, DeclareCursor)))
@@ -100,7 +99,7 @@ def _explain(context: Context, node: ast.ExplainStmt) -> StatementPlan:
 # --- prepared statements and cursors ---------------------------------------------------------------------
 
 
-def _execute(context: Context, node: ast.ExecuteStmt) -> StatementPlan:
+def _execute(context: Context, node: Node) -> StatementPlan:
     context.session_dependent = True
     inner = context.prepared(node.name)
     roles = {}
@@ -115,16 +114,16 @@ def _execute(context: Context, node: ast.ExecuteStmt) -> StatementPlan:
     return StatementPlan(results=inner.statements[0].results if inner is not None else None)
 
 
-def _deallocate(context: Context, node: ast.DeallocateStmt) -> StatementPlan:
+def _deallocate(context: Context, node: Node) -> StatementPlan:
     return StatementPlan(effects=(DropName(node.name),))
 
 
-def _declare(context: Context, node: ast.DeclareCursorStmt) -> StatementPlan:
+def _declare(context: Context, node: Node) -> StatementPlan:
     output = results(query(context, Scope(), node.query))
     return StatementPlan(effects=(DeclareCursor(node.portalname, output),))
 
 
-def _fetch(context: Context, node: ast.FetchStmt) -> StatementPlan:
+def _fetch(context: Context, node: Node) -> StatementPlan:
     context.session_dependent = True
     return StatementPlan() if node.ismove else StatementPlan(results=context.cursors(node.portalname))
 
@@ -143,7 +142,7 @@ _TRANSACTION = {
 }
 
 
-def _transaction(context: Context, node: ast.TransactionStmt) -> StatementPlan:
+def _transaction(context: Context, node: Node) -> StatementPlan:
     kind = _TRANSACTION.get(node.kind.name)
     if kind is None:
         return StatementPlan()
@@ -155,7 +154,7 @@ _FOLLOWED = frozenset(
 )
 
 
-def _set(context: Context, node: ast.VariableSetStmt) -> StatementPlan:
+def _set(context: Context, node: Node) -> StatementPlan:
     name = (node.name or "").lower()
     kind = node.kind.name
     effects: tuple[Effect, ...] = ()
@@ -170,7 +169,7 @@ def _set(context: Context, node: ast.VariableSetStmt) -> StatementPlan:
     return StatementPlan(effects=effects)
 
 
-def _search_path(node: ast.VariableSetStmt, kind: str) -> SetSearchPath:
+def _search_path(node: Node, kind: str) -> SetSearchPath:
     local = bool(node.is_local)
     if kind in ("VAR_SET_DEFAULT", "VAR_RESET"):
         return SetSearchPath(None, local=local)
@@ -191,7 +190,7 @@ def _one(name: str) -> tuple[str, ...]:
     return (name,) if name else ()
 
 
-def _discard(context: Context, node: ast.DiscardStmt) -> StatementPlan:
+def _discard(context: Context, node: Node) -> StatementPlan:
     if node.target.name == "DISCARD_ALL":
         return StatementPlan(effects=(DropName(None, everything=True), SetSearchPath(None), SettingChange()))
     return StatementPlan()
@@ -243,7 +242,7 @@ def _other(context: Context, node: Node) -> None:
         context.effects.append(CatalogChange())
 
 
-def _require_unprotected(context: Context, node: ast.RangeVar, kind: str) -> None:
+def _require_unprotected(context: Context, node: Node, kind: str) -> None:
     relation = context.relation(node)
     if relation is not None and any(value.protected for _, value in context.columns(relation)):
         refuse_statement(
@@ -253,12 +252,12 @@ def _require_unprotected(context: Context, node: ast.RangeVar, kind: str) -> Non
         )
 
 
-def _call(context: Context, node: ast.CallStmt) -> StatementPlan:
+def _call(context: Context, node: Node) -> StatementPlan:
     require_plain(infer(context, Scope(), node.funccall), "an argument of CALL")
     return StatementPlan()
 
 
-def _copy(context: Context, node: ast.CopyStmt) -> StatementPlan:
+def _copy(context: Context, node: Node) -> StatementPlan:
     return StatementPlan(copy=copy(context, node, result_column))
 
 
