@@ -1,0 +1,66 @@
+"""`pgveil serve`: check everything that can be checked, then run the workers."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+
+from crypto.assembly import open_provider
+from crypto.providers import Provider
+from proxy import app, config, log
+from proxy.commands.keys import ask_passphrase
+from proxy.config import Config
+from proxy.listeners import Reservation
+from proxy.metrics import Metrics
+from proxy.supervisor import Supervisor
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    pass  # --config says it all
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit code 0 after SIGTERM; what is wrong with the configuration is raised, for one line and code 2."""
+    configuration = config.load(args.config, os.environ)
+    log.start(configuration.log_level)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload
+    for warning in configuration.warnings:
+        log.warning("configuration", warning=warning)
+    provider = open_provider(
+        configuration.keys.provider,
+        key_file=configuration.keys.local.file,
+        passphrase_file=configuration.keys.local.passphrase_file,
+        ask_passphrase=ask_passphrase,
+    )
+    asyncio.run(app.preflight(configuration, provider))
+    reservation = Reservation(configuration.listen)
+    try:
+        admin = Reservation([configuration.admin] if configuration.admin else [])
+        try:
+            return _serve(configuration, provider, reservation, admin)
+        finally:
+            admin.release()
+    finally:
+        reservation.release()
+
+
+def _serve(config: Config, provider: Provider, reservation: Reservation, admin: Reservation) -> int:
+    metrics = Metrics(config.workers)
+    for address in reservation.addresses:
+        log.event("listening", address=address, workers=config.workers)
+
+    def work(number: int, lifeline: int | None) -> None:
+        app.run(config, provider, metrics, reservation.sockets(), admin.sockets(), lifeline)
+
+    def work_forked(number: int, lifeline: int) -> None:
+        reservation.forget()
+        admin.forget()
+        log.start(config.log_level, number)
+        work(number, lifeline)
+
+    if config.workers == 1:
+        work(0, None)
+        return 0
+    return Supervisor(config.workers, work_forked, metrics).run()
