@@ -7,11 +7,13 @@ from collections.abc import Callable
 
 from policy.types import LogicalType
 from proxy.errors import Refused
+from proxy.values.arrays import ArrayCodec
 from proxy.values.binary_strings import ByteaCodec
 from proxy.values.booleans import BoolCodec
 from proxy.values.codec import Codec
 from proxy.values.dates import DateCodec
 from proxy.values.floats import FloatCodec
+from proxy.values.inet import InetCodec
 from proxy.values.integers import IntegerCodec
 from proxy.values.intervals import IntervalCodec
 from proxy.values.json_text import JsonCodec
@@ -39,6 +41,7 @@ CODECS: dict[str, Callable[[LogicalType], Codec]] = {
     "timestamp": lambda type_: TimestampCodec(type_.modifier),
     "timestamptz": lambda type_: TimestamptzCodec(type_.modifier),
     "interval": lambda type_: IntervalCodec(),
+    "inet": lambda type_: InetCodec(),
     "uuid": lambda type_: UuidCodec(),
     "json": lambda type_: JsonCodec(),
     "jsonb": lambda type_: JsonbCodec(),
@@ -46,9 +49,11 @@ CODECS: dict[str, Callable[[LogicalType], Codec]] = {
 
 
 @functools.cache
-def codec(type: LogicalType) -> Codec:  # noqa: A002 - the contract's own name
-    """The codec of a logical type, one instance for all; raises Refused for a type that has none yet."""
+def codec(type: LogicalType) -> Codec:  # noqa: A002 - a type is what it is called everywhere
+    """The codec of a logical type, one instance for all; raises Refused for a type that has none."""
+    if type.array:
+        return ArrayCodec(codec(type.element), type.row.oid)
     build = CODECS.get(type.name)
-    if build is None or type.array:
+    if build is None or (type.name == "interval" and type.modifier >= 0):
         raise Refused(f"values of type {type} cannot be encrypted")
     return build(type)
