@@ -40,7 +40,7 @@ class CatalogUnavailable(ServerError):
     sqlstate = "58000"
 
     def __init__(self, database: str, cause: BaseException) -> None:
-        self.reason = str(cause) or type(cause).__name__
+        self.reason = "timeout" if isinstance(cause, TimeoutError) else str(cause).partition("\n")[0]
         missing = isinstance(cause, asyncpg.InvalidCatalogNameError)
         message = f'database "{database}" does not exist' if missing else "the catalogue cannot be read now"
         super().__init__(message, sqlstate="3D000" if missing else None)

@@ -16,7 +16,6 @@ from crypto.manager import KeyNeed
 from crypto.nonces import WARN_AT
 from crypto.providers import local
 from proxy import cli
-from proxy.commands import keys
 from tests.postgres import Database
 
 EMAIL = KeyNeed("public.users.email", "public.users", "aes-siv")
@@ -242,7 +241,7 @@ class Terminal:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *typed: str) -> None:
         self._typed = list(typed)
         monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-        monkeypatch.setattr(keys.getpass, "getpass", lambda prompt: self._typed.pop(0))
+        monkeypatch.setattr("getpass.getpass", lambda prompt: self._typed.pop(0))
 
 
 def test_a_passphrase_from_a_terminal(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
