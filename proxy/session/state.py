@@ -11,7 +11,7 @@ from proxy.errors import ServerError
 from proxy.protector import Protector
 from proxy.session.copy import CopyTransformer
 from proxy.session.names import Names
-from proxy.session.replies import Replies
+from proxy.session.replies import SYNC, Replies
 from proxy.session.requests import Request
 from proxy.session.search_path import SearchPath
 from proxy.session.startup_options import initial_search_path
@@ -47,7 +47,7 @@ class State:
         self.context = context
         self.to_frontend: list[bytes] = []
         self.to_backend: list[bytes] = []
-        self.replies: Replies = deque()
+        self.replies: Replies = deque([SYNC])  # the first ReadyForQuery comes unasked
         self.names = Names()
         self.status = ord("I")  # of the transaction, as the last ReadyForQuery said
         self.request: Request | None = None
