@@ -7,6 +7,7 @@ a passphrase, and give it to each of them.
 from __future__ import annotations
 
 from pathlib import Path
+from ssl import SSLContext
 
 from crypto.errors import ProviderError
 from crypto.keystore import Keystore
@@ -38,9 +39,17 @@ def open_provider(
 
 
 def open_keystore(
-    provider: Provider, *, file: Path | None = None, url: str | None = None, schema: str = "pgveil"
+    provider: Provider,
+    *,
+    file: Path | None = None,
+    url: str | None = None,
+    schema: str = "pgveil",
+    tls: SSLContext | None = None,
 ) -> Keystore:
-    """The keystore in a sealed file or in a table of the database at `url`; nothing is read yet."""
+    """The keystore in a sealed file or in a table of the database at `url`; nothing is read yet.
+
+    `tls`, if there is one, goes before what the URL says of TLS.
+    """
     if (file is None) == (url is None):
         raise ValueError("a keystore is in a file or in a database, one of them")
     if file is not None:
@@ -50,7 +59,7 @@ def open_keystore(
     from crypto.keystore_table import TableKeystore  # asyncpg, for those who need it
 
     assert url is not None
-    return TableKeystore(url, schema)
+    return TableKeystore(url, schema, tls=tls)
 
 
 def open_manager(
@@ -62,11 +71,14 @@ def open_manager(
     keystore_file: Path | None = None,
     keystore_url: str | None = None,
     keystore_schema: str = "pgveil",
+    keystore_tls: SSLContext | None = None,
     cache_ttl: float = 300.0,
 ) -> KeyManager:
     """A key manager, ready for `load`. Raises ProviderError, or ValueError for impossible settings."""
     opened = open_provider(
         provider, key_file=key_file, passphrase_file=passphrase_file, ask_passphrase=ask_passphrase
     )
-    keystore = open_keystore(opened, file=keystore_file, url=keystore_url, schema=keystore_schema)
+    keystore = open_keystore(
+        opened, file=keystore_file, url=keystore_url, schema=keystore_schema, tls=keystore_tls
+    )
     return KeyManager(keystore, opened, cache_ttl=cache_ttl)

@@ -6,7 +6,7 @@
     ascii       MARKER (5) · base64url(header · body)       in text and json columns, no padding
 
 A header has six bytes, so that in both forms everything a key writes begins with one constant prefix:
-a comparison of prefixes is a check of version, suite and key, and `LIKE 'pgv1:…%'` counts a key's rows.
+a comparison of prefixes is a check of version, suite and key, and SQL's starts_with() counts a key's rows.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ hold what must be unique in any case. This is crypto's only door to asyncpg.
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -77,12 +78,14 @@ WHERE id = $1 RETURNING (metadata ->> 'encryptions')::bigint
 class TableKeystore:
     """A keystore that every proxy of one upstream shares. See `keystore.Keystore` for the methods.
 
-    `url` is a PostgreSQL connection URI without a password; libpq's password file supplies one. A connection
-    lasts for one operation: they are rare, and an idle one would only be another thing that breaks.
+    `url` is a PostgreSQL connection URI without a password; libpq's password file supplies one. `tls`, if
+    there is one, goes before what the URL says of TLS. A connection lasts for one operation: they are rare,
+    and an idle one would only be another thing that breaks.
     """
 
-    def __init__(self, url: str, schema: str = "pgveil") -> None:
+    def __init__(self, url: str, schema: str = "pgveil", *, tls: ssl.SSLContext | None = None) -> None:
         self._url = url
+        self._tls = tls
         self._schema = schema
         self._names = {"schema": _quoted(schema), "table": f"{_quoted(schema)}.encryption_keys"}
 
@@ -155,6 +158,7 @@ class TableKeystore:
     async def _connect(self) -> Any:
         return await asyncpg.connect(
             self._url,
+            ssl=self._tls,
             timeout=CONNECT_TIMEOUT,
             command_timeout=STATEMENT_TIMEOUT,
             statement_cache_size=0,  # a pooler may stand in between

@@ -103,7 +103,8 @@ async def _refuse_orphan(keys: Keys) -> None:
     address = keys.keystore
     if address.url is not None:
         try:
-            orphan = bool(await TableKeystore(address.url.url(), address.schema).read())
+            url, tls = address.url.url(), address.url.tls_context()
+            orphan = bool(await TableKeystore(url, address.schema, tls=tls).read())
         except KeystoreUnavailable:
             raise
         except KeystoreError:
@@ -140,7 +141,8 @@ def _manager(config: Config, provider: Provider) -> KeyManager:
     if address.file is not None:
         keystore = open_keystore(provider, file=address.file)
     elif address.url is not None:
-        keystore = open_keystore(provider, url=address.url.url(), schema=address.schema)
+        url, tls = address.url.url(), address.url.tls_context()
+        keystore = open_keystore(provider, url=url, schema=address.schema, tls=tls)
     else:
         raise KeystoreError("keys.keystore has neither a file nor a url")
     return KeyManager(keystore, provider, cache_ttl=config.keys.cache_ttl)

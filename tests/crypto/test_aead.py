@@ -13,20 +13,20 @@ from hypothesis import strategies as st
 from crypto.aead import Aead, Aes256Gcm, ChaCha20Poly1305, InvalidTag
 
 VECTORS = json.loads((Path(__file__).parent / "vectors" / "aead.json").read_text())
-CIPHERS = {"aes-256-gcm": Aes256Gcm, "chacha20-poly1305": ChaCha20Poly1305}
+NewCipher = type[Aes256Gcm | ChaCha20Poly1305]
+CIPHERS: dict[str, NewCipher] = {"aes-256-gcm": Aes256Gcm, "chacha20-poly1305": ChaCha20Poly1305}
 CASES = [(name, case) for name, group in VECTORS.items() for case in group["cases"]]
 
 NONCE = bytes(range(12))
 
 
-@pytest.fixture(params=CIPHERS.values(), ids=CIPHERS.keys())
-def new_cipher(request: pytest.FixtureRequest) -> type[Aes256Gcm | ChaCha20Poly1305]:
-    cipher: type[Aes256Gcm | ChaCha20Poly1305] = request.param
-    return cipher
+@pytest.fixture(params=list(CIPHERS))
+def new_cipher(request: pytest.FixtureRequest) -> NewCipher:
+    return CIPHERS[request.param]
 
 
 @pytest.fixture
-def cipher(new_cipher: type[Aes256Gcm | ChaCha20Poly1305]) -> Aead:
+def cipher(new_cipher: NewCipher) -> Aead:
     return new_cipher(bytes(range(32)))
 
 
@@ -40,12 +40,12 @@ def test_published_vectors(name: str, case: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("length", [0, 16, 24, 31, 33, 64])
-def test_only_keys_of_32_bytes(new_cipher: type[Aes256Gcm | ChaCha20Poly1305], length: int) -> None:
+def test_only_keys_of_32_bytes(new_cipher: NewCipher, length: int) -> None:
     with pytest.raises(ValueError, match="32 bytes"):
         new_cipher(bytes(length))
 
 
-def test_another_key_does_not_open(new_cipher: type[Aes256Gcm | ChaCha20Poly1305], cipher: Aead) -> None:
+def test_another_key_does_not_open(new_cipher: NewCipher, cipher: Aead) -> None:
     sealed = cipher.encrypt(NONCE, b"value", b"")
     with pytest.raises(InvalidTag):
         new_cipher(bytes(32)).decrypt(NONCE, sealed, b"")

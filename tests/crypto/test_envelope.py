@@ -179,3 +179,14 @@ def test_associated_data_to_the_byte() -> None:
 def test_the_policy_knows_how_long_ciphertext_gets(algorithm: str, length: int) -> None:
     assert storage.ascii_length(length, algorithm) == ascii_size(algorithm, length)
     assert len(MARKER) == storage.MARKER_LENGTH
+
+
+def test_the_documents_example_is_a_golden_vector() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "envelope.md").read_text()
+    example = document[document.index("### An example") : document.index("## Keys")]
+    case = GOLDEN[0]
+    for field in ("key", "key_id", "nonce", "canonical", "ascii"):
+        assert case[field] in example
+    assert associated_data(
+        bytes.fromhex("01015eed0000"), case["name"], case["family"]
+    ).hex() in example.replace(" ", "")

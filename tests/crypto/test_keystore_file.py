@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from crypto import keystore_file
+from crypto.durable import replace_file
 from crypto.errors import KeystoreError, KeystoreUnavailable, ProviderUnavailable
 from crypto.hierarchy import new_record
 from crypto.keyset import KeyState, KeyType
@@ -245,14 +246,13 @@ async def test_a_caller_who_gives_up_does_not_open_the_lock_too_early(
 ) -> None:
     keystore = await created(path)
     events: list[str] = []
-    write = keystore_file.replace_file
     writing = asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def slow(path: Path, content: bytes) -> None:
         loop.call_soon_threadsafe(writing.set)
         asyncio.run(asyncio.sleep(0.1))
-        write(path, content)
+        replace_file(path, content)
         events.append("written")
 
     monkeypatch.setattr(keystore_file, "replace_file", slow)

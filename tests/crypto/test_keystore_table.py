@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import subprocess
 import sys
 import textwrap
@@ -18,7 +19,7 @@ from crypto.hierarchy import new_record
 from crypto.keyset import KeyState, KeyType
 from crypto.keystore import KeyRecord, Records
 from crypto.keystore_table import TableKeystore
-from tests.postgres import Database
+from tests.postgres import Database, Postgres
 
 
 async def created(database: Database, schema: str = "pgveil") -> TableKeystore:
@@ -266,3 +267,16 @@ async def test_a_database_that_does_not_exist(database18: Database) -> None:
     with pytest.raises(KeystoreUnavailable, match="does not exist"):
         await keystore.read()
     assert repr(keystore) == "<TableKeystore table pgveil.encryption_keys>"
+
+
+async def test_tls_as_the_caller_has_prepared_it(postgres15_tls: Postgres) -> None:
+    assert postgres15_tls.certificates is not None
+    trusting = ssl.create_default_context(cafile=str(postgres15_tls.certificates.authority))
+    with postgres15_tls.database() as database:
+        # asyncpg does not know libpq's sslrootcert=system; the context goes before the URL
+        url = f"{database.dsn}?sslmode=verify-full&sslrootcert=system"
+        keystore = TableKeystore(url, tls=trusting)
+        await keystore.create()
+        assert await keystore.read() == ()
+        with pytest.raises(KeystoreUnavailable, match="certificate verify failed"):
+            await TableKeystore(url, tls=ssl.create_default_context()).read()

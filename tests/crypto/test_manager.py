@@ -12,6 +12,7 @@ import pytest
 from crypto import manager as module
 from crypto.envelope import SUITES
 from crypto.errors import KeystoreError, KeystoreUnavailable, ProviderUnavailable
+from crypto.hierarchy import DataKey
 from crypto.keyring import FieldKey
 from crypto.keyset import KeyState, KeyType
 from crypto.keystore import KeyRecord
@@ -357,13 +358,13 @@ async def test_no_key_in_the_log_or_in_repr(
     keystore: MemoryKeystore, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[bytes] = []
-    create = module.DataKey.create
+    create = DataKey.create
 
-    def spy(self: module.DataKey, record: KeyRecord) -> tuple[KeyRecord, bytes]:
+    def spy(self: DataKey, record: KeyRecord) -> tuple[KeyRecord, bytes]:
         made.append((result := create(self, record))[1])
         return result
 
-    monkeypatch.setattr(module.DataKey, "create", spy)
+    monkeypatch.setattr(DataKey, "create", spy)
     caplog.set_level(logging.DEBUG)
     manager = new_manager(keystore)
     await manager.load()
