@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _statements(path: Path, binding: Binding) -> Sequence[StatementReport]:
-    from proxy.sql.report import check_file  # type: ignore[import-not-found]  # needs the parser: only --sql does
+    from proxy.sql.report import check_file  # needs the parser: only --sql does
 
     reports: Sequence[StatementReport] = check_file(path, binding)
     return reports

@@ -6,13 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from pglast import ast
-
 from policy.binding import Binding, BoundField
 from policy.catalog import SYSTEM_SCHEMAS, Relation
 from policy.types import LogicalType
 from proxy.errors import Refused
-from proxy.sql.parse import Node, Parsed
+from proxy.sql.parse import Node, Parsed, ast
 from proxy.sql.plan import Effect, Results, TextPlan
 from proxy.sql.scope import Columns, Item, Scope, Source, relation_columns
 from proxy.sql.value import CastSite, Roles

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pglast import ast
-
 from policy.catalog import Relation
 from proxy.sql.context import Context, refuse_statement
 from proxy.sql.dml import require_no_default
 from proxy.sql.expressions import condition
-from proxy.sql.parse import Node
+from proxy.sql.parse import Node, ast
 from proxy.sql.plan import CopyPlan, ResultColumn
 from proxy.sql.scope import Columns, Item, Scope, require_known_width
 from proxy.sql.sources import relation_source

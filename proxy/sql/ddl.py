@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NoReturn
 
-from pglast import ast
-
 from policy.binding import BoundField
 from policy.catalog import Relation
 from policy.model import Field, Mode
@@ -14,7 +12,7 @@ from policy.types import TYPES, LogicalType
 from proxy.errors import Refused
 from proxy.sql.context import Context, logical_type, refuse_statement
 from proxy.sql.expressions import condition, infer
-from proxy.sql.parse import Node
+from proxy.sql.parse import Node, ast
 from proxy.sql.plan import CatalogChange
 from proxy.sql.scope import Columns, Item, Scope, Source
 from proxy.sql.value import PLAIN, Value, fit, refuse, require_deterministic, require_plain

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pglast import ast
-
 from policy.binding import BoundField
 from policy.catalog import Relation
 from proxy.sql.context import Context
 from proxy.sql.expressions import condition, infer
-from proxy.sql.parse import Node
+from proxy.sql.parse import Node, ast
 from proxy.sql.queries import target_list, with_clause
 from proxy.sql.scope import Item, Scope, Source
 from proxy.sql.sources import from_clause, relation_source

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from pglast import ast
 from pglast.enums import A_Expr_Kind, SubLinkType
 
 from proxy.sql.context import Context, children
 from proxy.sql.functions import function_call
-from proxy.sql.parse import Node
+from proxy.sql.parse import Node, ast
 from proxy.sql.scope import SYSTEM_COLUMNS, Scope
 from proxy.sql.value import (
     HINTS,

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from pglast import ast
-
 from proxy.sql.context import Context, refuse_statement
-from proxy.sql.parse import Node
+from proxy.sql.parse import Node, ast
 from proxy.sql.plan import SetSearchPath, SettingChange
 from proxy.sql.scope import Scope
 from proxy.sql.search_path import parse_search_path
@@ -150,7 +148,7 @@ def _constant_text(context: Context, node: Node) -> str | None:
 
 def _set_config(context: Context, node: Node) -> None:
     """set_config(name, value, is_local) is SET in the clothes of a function."""
-    arguments = node.args or ()
+    arguments: tuple[Node, ...] = node.args or ()
     name = _constant_text(context, arguments[0]) if arguments else None
     if name is not None and name.lower() != "search_path":
         context.effects.append(SettingChange())

@@ -9,11 +9,14 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from pglast import ast, parser
+import pglast.ast
+from pglast import parser
 
 from proxy.errors import ServerError
 
-Node = Any  # a node of pglast's tree: its classes are generated and carry no types
+# pglast's generated classes declare every attribute as optional, which the grammar contradicts: hence Any.
+ast: Any = pglast.ast
+Node = Any
 
 
 @dataclass(frozen=True, slots=True)

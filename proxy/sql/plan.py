@@ -41,7 +41,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A part of the text between literals, as it goes to the server; `origin`: its characters as they came."""
+    """A part of the text between literals, as it goes to the server; `origin`: characters as they came."""
 
     text: str
     origin: int

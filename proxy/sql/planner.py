@@ -6,14 +6,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pglast import ast
-
 from policy.binding import Binding, BoundField
 from policy.catalog import Relation
 from proxy.errors import Refused
 from proxy.sql.cache import PlanCache
 from proxy.sql.context import Context, UnknownRelations
-from proxy.sql.parse import Node, Parsed, SyntaxFailure, parse
+from proxy.sql.parse import Node, Parsed, SyntaxFailure, ast, parse
 from proxy.sql.plan import (
     PLAIN,
     CatalogChange,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pglast import ast
 from pglast.enums import SetOperation
 
 from proxy.sql.context import Context, refuse_statement
 from proxy.sql.expressions import condition, infer
 from proxy.sql.functions import window
-from proxy.sql.parse import Node
+from proxy.sql.parse import Node, ast
 from proxy.sql.scope import Columns, CommonTable, Item, Scope, require_known_width
 from proxy.sql.sources import from_clause
 from proxy.sql.value import (
@@ -136,7 +135,7 @@ def _output_or(context: Context, scope: Scope, node: Node, output: Item) -> Valu
                 return value
     if isinstance(node, ast.A_Const) and isinstance(node.val, ast.Integer):
         context.pinned.add(context.parsed.constant_at(node))
-        position = node.val.ival - 1
+        position: int = node.val.ival - 1
         if output.gap is not None and position >= output.gap:
             require_known_width((output,))
         if 0 <= position < len(output.columns):

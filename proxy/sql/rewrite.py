@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pglast import ast
-
 from proxy.sql.context import Context
 from proxy.sql.literal import LITERAL_TOKENS
-from proxy.sql.parse import Node, Parsed, Token
+from proxy.sql.parse import Node, Parsed, Token, ast
 from proxy.sql.plan import Constant, Role, Slot, WireParameter
 from proxy.sql.value import refuse, storage_name
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pglast import ast
-
 from policy.catalog import Relation
 from proxy.sql.context import Context
 from proxy.sql.expressions import condition, infer
 from proxy.sql.functions import unnest
-from proxy.sql.parse import Node
+from proxy.sql.parse import Node, ast
 from proxy.sql.scope import Columns, Item, Scope, Source, as_source, joined, merged, renamed
 from proxy.sql.value import PLAIN, Value, compare, require_plain
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pglast import ast
-
 from proxy.errors import Refused
 from proxy.sql import ddl, dml, queries
 from proxy.sql.context import Context, descendants, refuse_statement
 from proxy.sql.copy_statement import copy
 from proxy.sql.expressions import infer
-from proxy.sql.parse import Node
+from proxy.sql.parse import Node, ast
 from proxy.sql.plan import (
     CatalogChange,
     DeclareCursor,
