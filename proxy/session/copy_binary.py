@@ -81,10 +81,10 @@ class BinaryCopy:
             if count != len(self._transforms):
                 raise bad_copy(f"row field count is {count}, expected {len(self._transforms)}")
             end = self._row_end(buffer, at, count)
+            if end - at > self._row_limit:
+                raise too_long()
             if end > len(buffer):
                 self._needed = end - at
-                if self._needed > self._row_limit:
-                    raise too_long()
                 return at
             self._row(buffer, at, end, out)
             at = end

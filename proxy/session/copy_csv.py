@@ -75,9 +75,10 @@ class CsvCopy(LineCopy):
             self._in_quotes = not self._in_quotes
         self._after_escape = False
 
-    def _require_closed(self) -> None:
+    def _closed(self, rest: bytes) -> bytes:
         if self._in_quotes:
             raise bad_copy("unterminated CSV quoted field")
+        return rest
 
     def _row(self, row: bytes) -> bytes:
         fields = self._fields(row) if self._quote in row else row.split(self._delimiter)

@@ -5,7 +5,8 @@ The cutting follows `CopyReadLineText` in PostgreSQL's `copyfromparse.c`:
     Rule 1. The first end of a line, \\n, \\r\\n or \\r, says how all lines end; another one is an error.
     Rule 2. An end of line that is escaped (text) or within quotes (csv) is data.
     Rule 3. A line `\\.` ends the data (in csv: before PostgreSQL 18); the server ignores what follows, so
-            it is dropped here: bytes that nobody will read must not pass untransformed.
+            it is dropped here: bytes that nobody will read must not pass untransformed. A `\\.` at the end
+            of a row of text is an error, as in PostgreSQL 18; earlier ones take the row and end there.
     Rule 4. The last line may lack its end.
 """
 
@@ -60,10 +61,12 @@ class LineCopy(ABC):
             self._end = found[1] if found else b"\n"
             done = self._rows(bytes(self._start))
             self._start.clear()
-        self._require_closed()
         rest = b"".join(self._held)
         self._held.clear()
-        if rest and not self._over:
+        if self._over or self._header:  # nobody minds how a header ends
+            return done + rest
+        if rest:
+            rest = self._closed(rest)
             self._check_ends(rest, last=True)
             done += self._row_or_marker(rest)
         return done
@@ -121,11 +124,11 @@ class LineCopy(ABC):
         return self._row_or_marker(line)
 
     def _row_or_marker(self, row: bytes) -> bytes:
-        if self._header:
-            self._header = False
-            return row
         if row == _END_MARKER and self._marker_ends:
             self._over = True
+            return row
+        if self._header:
+            self._header = False
             return row
         return self._row(row)
 
@@ -151,8 +154,8 @@ class LineCopy(ABC):
         """Go on over a segment; whether what follows it, the end of a line if `at_separator`, is data."""
 
     @abstractmethod
-    def _require_closed(self) -> None:
-        """Raise 22P04 where the stream must not end here."""
+    def _closed(self, rest: bytes) -> bytes:
+        """The last line, which has no end, as the server sees it. Raises 22P04 if it must not end there."""
 
     @abstractmethod
     def _row(self, row: bytes) -> bytes:

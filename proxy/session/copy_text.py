@@ -12,7 +12,7 @@ from proxy.session.copy_options import CopyOptions, Transform, Transforms, bad_c
 
 _LETTERS = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 _WRITTEN = {byte: b"\\" + letter for letter, byte in _LETTERS.items()} | {b"\\": b"\\\\"}
-_ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|x([0-9A-Fa-f]{1,2})|(.)|\Z)", re.DOTALL)
+_ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|x([0-9A-Fa-f]{1,2})|(.))", re.DOTALL)
 _PAIR = re.compile(rb"\\.", re.DOTALL)
 
 
@@ -35,7 +35,7 @@ class TextCopy(LineCopy):
         self._to_write = re.compile(b"[" + re.escape(self._special) + b"]")
         delimiter = re.escape(self._delimiter)
         self._fields = re.compile(
-            rb"(?:\A|%b)((?:[^\\%b]++|\\.|\\\Z)*+)" % (delimiter, delimiter), re.DOTALL
+            rb"(?:\A|%b)((?:[^\\%b]++|\\.)*+)" % (delimiter, delimiter), re.DOTALL
         ).findall
         self._escaping = False  # whether a backslash before this point waits for its byte
 
@@ -47,8 +47,9 @@ class TextCopy(LineCopy):
         self._escaping = open_after and not at_separator
         return open_after
 
-    def _require_closed(self) -> None:
-        """A backslash at the very end is dropped by the server, and so it is here."""
+    def _closed(self, rest: bytes) -> bytes:
+        """A backslash at the very end of the data counts for nothing."""
+        return rest[:-1] if self._escaping else rest
 
     def _row(self, row: bytes) -> bytes:
         if b"\\" in row:
@@ -73,8 +74,6 @@ class TextCopy(LineCopy):
         octal, hexadecimal, other = match.groups()
         if other is not None:
             return _LETTERS.get(other, other)
-        if octal is None and hexadecimal is None:
-            return b""
         code = int(octal, 8) & 0xFF if octal is not None else int(hexadecimal, 16)
         if code >= 0x80 and self._options.encoding != "utf-8":
             # The server takes it for a byte of its own encoding, which need not be the client's.
