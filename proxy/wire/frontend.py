@@ -9,7 +9,7 @@ Sync, Flush, Terminate and CopyDone have no body: `frame(SYNC)`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from struct import error
+from struct import error, unpack_from
 
 from proxy.wire.errors import ProtocolError
 from proxy.wire.frames import (
@@ -114,17 +114,9 @@ class Bind:
         return format_of(self.param_formats, index)
 
     def pack(self) -> bytes:
-        return frame(
-            BIND,
-            b"%b%b%b%b%b"
-            % (
-                pack_string(self.portal),
-                pack_string(self.statement),
-                pack_int16s(self.param_formats),
-                pack_values(self.params),
-                pack_int16s(self.result_formats),
-            ),
-        )
+        names = pack_string(self.portal) + pack_string(self.statement)
+        params = pack_int16s(self.param_formats) + pack_values(self.params)
+        return frame(BIND, names + params + pack_int16s(self.result_formats))
 
 
 def format_of(formats: tuple[int, ...], index: int) -> int:
@@ -137,12 +129,11 @@ def format_of(formats: tuple[int, ...], index: int) -> int:
 def _formats(data: bytes, at: int) -> tuple[tuple[int, ...], int]:
     """Format codes with their count before them, and where they end. Raises struct.error."""
     (count,) = UINT16.unpack_from(data, at)
-    at += 2
     if count == 0:
-        return (), at
+        return (), at + 2
     if count == 1:
-        return INT16.unpack_from(data, at), at + 2
-    return tuple([INT16.unpack_from(data, at + 2 * i)[0] for i in range(count)]), at + 2 * count
+        return INT16.unpack_from(data, at + 2), at + 4
+    return unpack_from(f"!{count}h", data, at + 2), at + 2 + 2 * count
 
 
 def _params(data: bytes, at: int) -> tuple[tuple[bytes | None, ...], int]:

@@ -5,6 +5,7 @@ Field types: PostgreSQL documentation, 54.6.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from struct import Struct, error
 
 from proxy.wire.errors import ProtocolError
@@ -100,9 +101,16 @@ def pack_value(value: bytes | None) -> bytes:
 
 def pack_values(values: tuple[bytes | None, ...]) -> bytes:
     """An unsigned int16 count and the values."""
-    return b"".join([UINT16.pack(len(values)), *[pack_value(value) for value in values]])
+    pieces = [UINT16.pack(len(values))]
+    for value in values:
+        if value is None:
+            pieces.append(b"\xff\xff\xff\xff")
+        else:
+            pieces += (INT32.pack(len(value)), value)
+    return b"".join(pieces)
 
 
+@lru_cache(maxsize=256)
 def pack_int16s(values: tuple[int, ...]) -> bytes:
     """An unsigned int16 count and the values as int16."""
     return Struct(f"!H{len(values)}h").pack(len(values), *values)
