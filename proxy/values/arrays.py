@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 
 from proxy.errors import InvalidValue
 from proxy.values.codec import Codec, bad_binary
-from proxy.values.encodings import UTF8, encode
-from proxy.values.settings import Settings
+from proxy.values.encodings import encode
+from proxy.values.settings import UTF8, Settings
 from proxy.values.strings import utf8
 
 _LENGTH = struct.Struct(">i")
@@ -38,7 +38,7 @@ class ArrayCodec(Codec):
         self._oid = element_oid
 
     def from_text(self, raw: bytes, settings: Settings) -> bytes:
-        inner = _in_utf8(settings)
+        inner = settings.in_utf8()
         read = self.element.from_text
         values = split_text(utf8(raw, settings))
         return pack([None if value is None else read(value, inner) for value in values])
@@ -51,7 +51,7 @@ class ArrayCodec(Codec):
         return pack([None if value is None else read(value, settings) for value in values])
 
     def to_text(self, canonical: bytes, settings: Settings) -> bytes:
-        inner = _in_utf8(settings)
+        inner = settings.in_utf8()
         spell = self.element.to_text
         text = join_text([None if value is None else spell(value, inner) for value in unpack(canonical)])
         return text if settings.encoding == UTF8 else encode(text.decode(), settings.encoding)
@@ -155,13 +155,6 @@ def _read_elements(data: bytes, start: int) -> Iterator[bytes | None]:
 
 
 _NULL = _LENGTH.pack(-1)
-
-
-def _in_utf8(settings: Settings) -> Settings:
-    """The settings for the elements of a text that is UTF-8 by now."""
-    if settings.encoding == UTF8:
-        return settings
-    return Settings(UTF8, settings.date_style, settings.interval_style, settings.time_zone)
 
 
 def _malformed() -> InvalidValue:

@@ -2,21 +2,65 @@
 
 from __future__ import annotations
 
-from policy.types import LogicalType
+from policy.types import BY_OID, LogicalType
 from proxy.errors import InvalidValue
+from proxy.values.arrays import pack, unpack
+from proxy.values.casts import cast
 from proxy.values.settings import Settings
 from proxy.values.table import codec
 
-_TEXT_LIKE = {0, 25, 705, 1042, 1043}
+_UNDECLARED = (0, 705)  # no type, and unknown: the server takes the column's
+_STRINGS = (25, 1042, 1043, 19)  # text, bpchar, varchar, name: their binary format is their text
+_BPCHAR = 1042
+_CIDR = {650: 869, 651: 1041}  # has inet's formats, and is one to an assignment
 
 
 def convert(raw: bytes, fmt: int, declared_oid: int, type: LogicalType, settings: Settings) -> bytes:  # noqa: A002
-    """Canonical bytes of a parameter of type `declared_oid`, format 0 (text) or 1 (binary)."""
+    """Canonical bytes of a parameter, read by its declared type and then assigned to a field of `type`.
+
+    `fmt` is 0 for text and 1 for binary. A string is read as the field's own text format would be, also where
+    PostgreSQL wants an explicit cast: nothing is lost by it, and clients that declare all as text go on
+    working. Raises InvalidValue: what the codecs raise, and 42804 where PostgreSQL has no assignment cast.
+    """
     target = codec(type)
-    if fmt == 0 and (declared_oid in _TEXT_LIKE or declared_oid == type.oid):
-        return target.from_text(raw, settings)
-    if declared_oid in (0, type.oid):
-        return target.from_binary(raw, settings)
-    if declared_oid in _TEXT_LIKE:
-        return target.from_text(raw, settings)
-    raise InvalidValue(f"field is of type {type} but the parameter is of another type", sqlstate="42804")
+    declared_oid = _CIDR.get(declared_oid, declared_oid)
+    if declared_oid == type.oid or declared_oid in _UNDECLARED:
+        return target.from_binary(raw, settings) if fmt else target.from_text(raw, settings)
+    if declared_oid in _STRINGS:
+        return target.from_text(raw.rstrip(b" ") if declared_oid == _BPCHAR else raw, settings)
+    source = declared(declared_oid)
+    if source is None:
+        raise no_cast(type)
+    reader = codec(source)
+    value = reader.from_binary(raw, settings) if fmt else reader.from_text(raw, settings)
+    return assign(value, source, type, settings.in_utf8())
+
+
+def assign(value: bytes, source: LogicalType, target: LogicalType, settings: Settings) -> bytes:
+    """Canonical bytes of one type as those of another; raises 42804 without an assignment cast."""
+    if source.array and target.array:
+        elements = (source.element, target.element)
+        values = [None if item is None else assign(item, *elements, settings) for item in unpack(value)]
+        return pack(values)
+    if source.array == target.array and source.name == target.name:
+        return codec(target).from_binary(codec(source).to_binary(value, settings), settings)
+    found = cast(f"{source.name}[]" if source.array else source.name, f"{target.name}{'[]' * target.array}")
+    if found is None:
+        raise no_cast(target, source)
+    return found(value, codec(source), codec(target), settings)
+
+
+def declared(oid: int) -> LogicalType | None:
+    """The type, without limits, that an OID declares; None for one that pgveil does not know."""
+    known = BY_OID.get(oid)
+    return None if known is None else LogicalType(known[0], array=known[1])
+
+
+def no_cast(target: LogicalType, source: LogicalType | None = None) -> InvalidValue:
+    """PostgreSQL's error for an assignment without a cast."""
+    expression = f"of type {source}" if source else "of another type"
+    return InvalidValue(
+        f"column is of type {target} but expression is {expression}",
+        sqlstate="42804",
+        hint="Declare the parameter with the column's type, or leave its type to the server.",
+    )

@@ -10,8 +10,7 @@ from __future__ import annotations
 import re
 
 from proxy.errors import InvalidValue
-
-UTF8 = "utf-8"
+from proxy.values.settings import UTF8
 
 _PYTHON: dict[str, str] = {
     "UTF8": UTF8,

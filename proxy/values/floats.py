@@ -65,6 +65,10 @@ class FloatCodec(Codec):
         number: float = self._wire.unpack(canonical)[0]
         return number
 
+    def nearest(self, number: float) -> float:
+        """The nearest number that the width holds; infinite where it is too large."""
+        return _to_single(number) if self._single else number
+
     def overflow(self) -> InvalidValue:
         """PostgreSQL's error for a number too large or too small to be told from zero."""
         return InvalidValue(f"value is out of range for type {self.name}", sqlstate="22003")

@@ -10,8 +10,8 @@ from typing import Any, NoReturn
 
 from proxy.errors import InvalidValue
 from proxy.values.codec import Codec, bad_syntax
-from proxy.values.encodings import UTF8, encode
-from proxy.values.settings import Settings
+from proxy.values.encodings import encode
+from proxy.values.settings import UTF8, Settings
 from proxy.values.strings import utf8
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+UTF8 = "utf-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +20,7 @@ class Settings:
     date_style: str
     interval_style: str
     time_zone: str
+
+    def in_utf8(self) -> Settings:
+        """The same for a text that has become UTF-8 by now."""
+        return self if self.encoding == UTF8 else replace(self, encoding=UTF8)

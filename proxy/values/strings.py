@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from proxy.errors import InvalidValue
 from proxy.values.codec import Codec
-from proxy.values.encodings import UTF8, decode, encode
-from proxy.values.settings import Settings
+from proxy.values.encodings import decode, encode
+from proxy.values.settings import UTF8, Settings
 
 
 def utf8(raw: bytes, settings: Settings) -> bytes:

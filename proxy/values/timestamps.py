@@ -38,8 +38,7 @@ class TimestampCodec(Codec):
             return self.from_number(INFINITY if reading.infinite > 0 else MINUS_INFINITY)
         if reading.days is None:
             raise bad_format(self.name)
-        local = reading.days * DAY + (reading.time or 0)
-        return self.from_number(self._moment(local, reading, settings))
+        return self.from_number(self._moment(reading.days * DAY + (reading.time or 0), reading, settings))
 
     def from_binary(self, raw: bytes, settings: Settings) -> bytes:
         if len(raw) != 8:
@@ -63,6 +62,14 @@ class TimestampCodec(Codec):
                 raise InvalidValue("timestamp out of range", sqlstate="22008")
         return _WIRE.pack(number)
 
+    def from_local(self, local: int, settings: Settings) -> int:
+        """What this type makes of a local time in the session's zone; microseconds, both."""
+        return local
+
+    def to_local(self, number: int, settings: Settings) -> int:
+        """The local time in the session's zone of a number of this type."""
+        return number
+
     def _moment(self, local: int, reading: Reading, settings: Settings) -> int:
         return local
 
@@ -75,10 +82,16 @@ class TimestamptzCodec(TimestampCodec):
 
     name = "timestamp with time zone"
 
+    def from_local(self, local: int, settings: Settings) -> int:
+        return _to_utc(local, session_zone(settings.time_zone))
+
+    def to_local(self, number: int, settings: Settings) -> int:
+        return number + session_zone(settings.time_zone).offset_at(number) * SECOND
+
     def _moment(self, local: int, reading: Reading, settings: Settings) -> int:
         if isinstance(reading.zone, int):
             return local - reading.zone * SECOND
-        return to_utc(local, reading.zone or session_zone(settings.time_zone))
+        return _to_utc(local, reading.zone) if reading.zone else self.from_local(local, settings)
 
     def _spell(self, number: int, settings: Settings) -> str:
         zone = session_zone(settings.time_zone)
@@ -92,9 +105,5 @@ def to_number(canonical: bytes) -> int:
     return int.from_bytes(canonical, "big", signed=True)
 
 
-def to_utc(local: int, zone: Zone) -> int:
+def _to_utc(local: int, zone: Zone) -> int:
     return local - zone.offset_of(local) * SECOND
-
-
-def to_local(moment: int, zone: Zone) -> int:
-    return moment + zone.offset_at(moment) * SECOND
