@@ -32,7 +32,7 @@ def create_table(context: Context, node: Node) -> None:
     if node.relation.relpersistence == "t":
         _refuse_shadow(context, node.relation)
         return
-    _changes(context)
+    _changes(context, _child_name(context, node))
     fields = _fields_of(context, node.relation)
     definitions = [item for item in node.tableElts or () if isinstance(item, ast.ColumnDef)]
     bound = {item.colname: _define(context, item, fields) for item in definitions}
@@ -40,11 +40,21 @@ def create_table(context: Context, node: Node) -> None:
         (name, Value(field=field) if field is not None else PLAIN) for name, field in bound.items()
     ]
     scope = _table_scope(columns, node.relation.relname)
+    for part in node.partspec.partParams if node.partspec is not None else ():
+        value = infer(context, scope, part.expr) if part.expr is not None else scope.column(part.name)
+        require_plain(value or PLAIN, "a partition key", "Partition by a column that is not protected.")
     for item in definitions:
         _constraints(context, scope, item.constraints or (), bound[item.colname])
     for item in node.tableElts or ():
         if isinstance(item, ast.Constraint):
             _constraint(context, scope, item, None)
+
+
+def _child_name(context: Context, node: Node) -> str | None:
+    """The new table's name, if it is a child of protected tables and so protected itself."""
+    parents = [context.relation(parent) for parent in node.inhRelations or ()]
+    protected = any(relation is not None and context.binding.of(relation) for relation in parents)
+    return node.relation.relname if protected else None
 
 
 def _refuse_shadow(context: Context, node: Node) -> None:
@@ -191,18 +201,21 @@ def _command(
     elif kind in ("AT_SetExpression", "AT_AddIdentity") and field is not None:
         refuse(field, "a generated or identity column", "Let the application give the value.")
     elif kind == "AT_AttachPartition":
-        _attach(context, columns, definition)
+        _require_same_fields(context, columns, dict(_columns_of(context, definition.name)))
+    elif kind == "AT_AddInherit":
+        _require_same_fields(context, dict(_columns_of(context, definition)), columns)
 
 
-def _attach(context: Context, columns: Mapping[str, Value], node: Node) -> None:
-    """A partition must protect the same columns as its parent."""
-    relation = context.relation(node.name)
-    if relation is None:
-        return
-    own = dict(context.columns(relation))
-    for name, value in columns.items():
-        if value.field is not None and own.get(name, PLAIN).field is None:
-            refuse(value.field, "attaching a partition that does not protect it", "Encrypt its rows first.")
+def _columns_of(context: Context, node: Node) -> Columns:
+    relation = context.relation(node)
+    return context.columns(relation) if relation is not None else []
+
+
+def _require_same_fields(context: Context, parent: Mapping[str, Value], child: Mapping[str, Value]) -> None:
+    """A child holds rows of its parent: it has to protect the same columns."""
+    for name, value in parent.items():
+        if value.field is not None and child.get(name, PLAIN).field is None:
+            refuse(value.field, "a child table that does not protect it", "Encrypt the child's rows first.")
 
 
 def _alter_type(context: Context, field: BoundField, node: Node) -> None:
@@ -313,17 +326,38 @@ def opaque_body(context: Context, node: Node) -> None:
 def rename(context: Context, node: Node) -> None:
     """ALTER ... RENAME: the policy knows columns by name, so that it has to be changed first."""
     _changes(context)
-    if node.relation is None:
-        return
-    relation = context.relation(node.relation)
+    kind = node.renameType.name
+    if kind == "OBJECT_SCHEMA":
+        _require_schema(context, node.subname, node.newname)
+    relation = context.relation(node.relation) if node.relation is not None else None
     bound = context.binding.of(relation) if relation is not None and relation.kind in "rpf" else {}
-    tables = context.binding.policy.tables
     if not bound or relation is None:
         return
-    if node.renameType.name == "OBJECT_COLUMN" and node.subname in bound:
+    tables = context.binding.policy.tables
+    if kind == "OBJECT_COLUMN" and node.subname in bound:
         if node.newname not in tables.get((relation.schema, relation.name), _NO_FIELDS):
             _refuse_rename(bound[node.subname].field)
-    elif node.renameType.name == "OBJECT_TABLE" and (relation.schema, node.newname) not in tables:
+    elif kind == "OBJECT_TABLE" and (relation.schema, node.newname) not in tables:
+        _refuse_rename(next(iter(bound.values())).field)
+
+
+def _require_schema(context: Context, old: str, new: str) -> None:
+    tables = context.binding.policy.tables
+    for (schema, table), fields in tables.items():
+        if schema == old and (new, table) not in tables:
+            _refuse_rename(next(iter(fields.values())))
+
+
+def move(context: Context, node: Node) -> None:
+    """ALTER ... SET SCHEMA: the same for the schema's name."""
+    _changes(context)
+    relation = context.relation(node.relation) if node.relation is not None else None
+    bound = context.binding.of(relation) if relation is not None else {}
+    if (
+        relation is not None
+        and bound
+        and (node.newschema, relation.name) not in context.binding.policy.tables
+    ):
         _refuse_rename(next(iter(bound.values())).field)
 
 

@@ -254,7 +254,7 @@ def _boolean(context: Context, scope: Scope, node: Node) -> Value:
 
 
 def _null_test(context: Context, scope: Scope, node: Node) -> Value:
-    infer(context, scope, node.arg)
+    context.roles.adopt(infer(context, scope, node.arg), "IS NULL")
     return PLAIN
 
 

@@ -66,6 +66,8 @@ def _parameters(context: Context) -> tuple[tuple[WireParameter, ...] | None, lis
         known = found[int(token.text[1:]) - 1]
         if not any(_same(role, roles.get(token.start)) for role in known):
             known.append(roles.get(token.start))
+    for known in found:
+        _require_no_plain_role(known)
     wire = [WireParameter(i, known[0] if known else None) for i, known in enumerate(found)]
     numbers: dict[tuple[int, int], int] = {}
     for i, known in enumerate(found):
@@ -79,6 +81,17 @@ def _parameters(context: Context) -> tuple[tuple[WireParameter, ...] | None, lis
         if j > 0:
             edits.append(_Edit(token.start, token.end, f"${numbers[i, j]}"))
     return tuple(wire), edits, count
+
+
+def _require_no_plain_role(known: list[Role | None]) -> None:
+    """A value that is encrypted in one place must not be sent in clear for another."""
+    protected = next((role for role in known if role is not None), None)
+    if protected is not None and None in known:
+        refuse(
+            protected.field,
+            "one parameter used for it and, in clear, for something else",
+            "Use two parameters, if the other use may show the value to the server.",
+        )
 
 
 def _same(one: Role | None, other: Role | None) -> bool:

@@ -82,6 +82,9 @@ def _join(context: Context, scope: Scope, node: Node) -> Item:
     right = _item(context, inner, node.rarg)
     inner.items.pop()
     if node.isNatural:
+        if left.gap is not None or right.gap is not None:
+            for _, value in left.columns + right.columns:
+                require_plain(value, "NATURAL JOIN with a source of unknown columns", "Write ON or USING.")
         right_names = {name for name, _ in right.columns}
         shared = [name for name, _ in left.columns if name in right_names]
     else:

@@ -218,7 +218,6 @@ _HARMLESS = frozenset(
         "UnlistenStmt",
         "VacuumStmt",
         "VariableShowStmt",
-        "AlterObjectSchemaStmt",
         "AlterOwnerStmt",
         "AlterPublicationStmt",
         "CreateForeignTableStmt",
@@ -270,6 +269,7 @@ def _checked(rule: Callable[[Context, Node], None]) -> Callable[[Context, Node],
 
 
 _RULES: dict[type, Callable[[Context, Node], StatementPlan]] = {
+    ast.AlterObjectSchemaStmt: _checked(ddl.move),
     ast.AlterTableStmt: _checked(ddl.alter_table),
     ast.CallStmt: _call,
     ast.CopyStmt: _copy,

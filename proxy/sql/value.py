@@ -104,7 +104,16 @@ class Roles:
     def __init__(self) -> None:
         self.by_offset: dict[int, Role] = {}
         self.opens: dict[int, Open] = {}
+        self.by_parameter: dict[int, Role] = {}  # the first role that a parameter was given
         self.casts: dict[int, tuple[int, str]] = {}  # start of a type's name -> its end, the new name
+
+    def adopt(self, value: Value, construct: str) -> None:
+        """Where an open value may be anything, a parameter takes the role that it has elsewhere."""
+        for item in value.opens:
+            role = self.by_parameter.get(item.parameter) if item.parameter else None
+            if role is not None:
+                array = role.array and item.levels == 0
+                self.assign(item, role.field, array=array, construct=construct)
 
     def of(self, open_value: Open) -> Value | None:
         """The value that an occurrence already is by its role; None while it is open."""
@@ -126,6 +135,8 @@ class Roles:
         if known is None:
             self.by_offset[open_value.offset] = role
             self.opens[open_value.offset] = open_value
+            if open_value.parameter:
+                self.by_parameter.setdefault(open_value.parameter, role)
 
     def _cast(self, open_value: Open, field: BoundField, construct: str) -> LogicalType | None:
         """Check the casts around an open value and turn them into casts to the storage type."""
