@@ -9,10 +9,10 @@ from proxy.values.casts import cast
 from proxy.values.settings import Settings
 from proxy.values.table import codec
 
-_UNDECLARED = (0, 705)  # no type, and unknown: the server takes the column's
-_STRINGS = (25, 1042, 1043, 19)  # text, bpchar, varchar, name: their binary format is their text
-_BPCHAR = 1042
-_CIDR = {650: 869, 651: 1041}  # has inet's formats, and is one to an assignment
+UNDECLARED = (0, 705)  # no type, and unknown: the server takes the column's
+STRINGS = (25, 1042, 1043, 19)  # text, bpchar, varchar, name: their binary format is their text
+BPCHAR, VARCHAR = 1042, 1043
+CIDR = {650: 869, 651: 1041}  # has inet's formats, and is one to an assignment
 
 
 def convert(raw: bytes, fmt: int, declared_oid: int, type: LogicalType, settings: Settings) -> bytes:  # noqa: A002
@@ -23,11 +23,11 @@ def convert(raw: bytes, fmt: int, declared_oid: int, type: LogicalType, settings
     working. Raises InvalidValue: what the codecs raise, and 42804 where PostgreSQL has no assignment cast.
     """
     target = codec(type)
-    declared_oid = _CIDR.get(declared_oid, declared_oid)
-    if declared_oid == type.oid or declared_oid in _UNDECLARED:
+    declared_oid = CIDR.get(declared_oid, declared_oid)
+    if declared_oid == type.oid or declared_oid in UNDECLARED:
         return target.from_binary(raw, settings) if fmt else target.from_text(raw, settings)
-    if declared_oid in _STRINGS:
-        return target.from_text(raw.rstrip(b" ") if declared_oid == _BPCHAR else raw, settings)
+    if declared_oid in STRINGS:
+        return target.from_text(raw.rstrip(b" ") if declared_oid == BPCHAR else raw, settings)
     source = declared(declared_oid)
     if source is None:
         raise no_cast(type)

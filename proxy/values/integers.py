@@ -57,6 +57,11 @@ class IntegerCodec(Codec):
         raise out_of_range(self.name)
 
 
+def pack(number: int) -> bytes:
+    """Canonical bytes of a Python integer of at most eight bytes."""
+    return _CANONICAL.pack(number)
+
+
 def to_number(canonical: bytes) -> int:
     """The Python integer of canonical bytes."""
     return int.from_bytes(canonical, "big", signed=True)
