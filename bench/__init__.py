@@ -1,0 +1,1 @@
+"""Side-by-side benchmarks of pgveil. They print; they assert nothing, for time is the machine's."""

@@ -1,0 +1,93 @@
+"""Workloads that Python's drivers drive: bulk reads and multi-row inserts, in rows a second."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+import psycopg
+
+from bench.contenders import Contender
+from bench.database import Event, events
+
+_INSERT = "INSERT INTO {} (who, phone, what, value) VALUES "
+
+
+def bulk_read(contender: Contender, table: str, rows: int) -> float:
+    """Rows a second of one SELECT of everything with asyncpg, which uses the binary format."""
+
+    async def read(connection: asyncpg.Connection) -> None:
+        fetched = await connection.fetch(f"SELECT id, name, phone, city, joined FROM {table}")
+        assert len(fetched) == rows
+
+    async def warm(connection: asyncpg.Connection) -> None:
+        await connection.fetch(f"SELECT id, name, phone, city, joined FROM {table} LIMIT 1")
+
+    return rows / asyncio.run(_timed(contender, warm, read))
+
+
+def insert_asyncpg(contender: Contender, table: str, rows: int) -> float:
+    """Rows a second of asyncpg's executemany: Bind and Execute for each row, one Sync."""
+    data = events(rows)
+    statement = _INSERT.format(table) + "($1, $2, $3, $4)"
+
+    async def insert(connection: asyncpg.Connection) -> None:
+        await connection.executemany(statement, data)
+
+    async def warm(connection: asyncpg.Connection) -> None:
+        await connection.executemany(statement, data[:1])
+
+    return rows / asyncio.run(_timed(contender, warm, insert))
+
+
+def insert_psycopg_many(contender: Contender, table: str, rows: int) -> float:
+    """Rows a second of psycopg's executemany: a pipeline of Parse, Bind and Execute."""
+    statement = _INSERT.format(table) + "(%s, %s, %s, %s)"
+
+    def insert(cursor: psycopg.Cursor[object], data: list[Event]) -> None:
+        cursor.executemany(statement, data)
+
+    return rows / _timed_psycopg(contender, insert, events(rows))
+
+
+def insert_psycopg_values(contender: Contender, table: str, rows: int, together: int = 100) -> float:
+    """Rows a second of psycopg with `together` rows in the VALUES of each statement."""
+    statement = _INSERT.format(table) + ", ".join(["(%s, %s, %s, %s)"] * together)
+
+    def insert(cursor: psycopg.Cursor[object], data: list[Event]) -> None:
+        for at in range(0, len(data), together):
+            values = [value for row in data[at : at + together] for value in row]
+            if len(values) == 4 * together:
+                cursor.execute(statement, values)
+
+    whole = max(together, rows - rows % together)
+    return whole / _timed_psycopg(contender, insert, events(whole))
+
+
+async def _timed(
+    contender: Contender,
+    warm: Callable[[asyncpg.Connection], Awaitable[None]],
+    work: Callable[[asyncpg.Connection], Awaitable[None]],
+) -> float:
+    """Seconds of `work` on a connection that has done `warm`."""
+    connection = await asyncpg.connect(contender.dsn)
+    try:
+        await warm(connection)
+        start = time.perf_counter()
+        await work(connection)
+        return time.perf_counter() - start
+    finally:
+        await connection.close()
+
+
+def _timed_psycopg(
+    contender: Contender, insert: Callable[[psycopg.Cursor[object], list[Event]], None], data: list[Event]
+) -> float:
+    with psycopg.connect(contender.dsn, autocommit=True) as connection, connection.cursor() as cursor:
+        insert(cursor, data[:100])
+        with connection.transaction():
+            start = time.perf_counter()
+            insert(cursor, data)
+            return time.perf_counter() - start
