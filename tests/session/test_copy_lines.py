@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from proxy.errors import ServerError
 from proxy.session.copy import CopyOptions, copy_transformer
-from tests.session.copying import BOTH, CSV, SECOND, TEXT, binary, fails, shout, stream
+from tests.session.copying import BINARY, BOTH, CSV, SECOND, TEXT, binary, fails, shout, stream
 
 
 def test_an_error_names_the_column_that_is_missing():
@@ -45,3 +47,50 @@ def test_a_long_first_row_in_small_pieces_takes_linear_time():
     out += [transformer.feed(b"\n" * 100 + b"x" * 900) for _ in range(3000)]
     out += [transformer.feed(b'"\n'), transformer.finish()]
     assert b"".join(out) == b'"' + (b"\n" * 100 + b"X" * 900) * 3000 + b'"\n'
+
+
+def outcome(options: CopyOptions, pieces: list[bytes]) -> bytes | str:
+    """What comes of a stream fed in these pieces: the bytes, or the error."""
+    transformer = copy_transformer(options, BOTH)
+    try:
+        return b"".join([transformer.feed(piece) for piece in pieces]) + transformer.finish()
+    except ServerError as error:
+        return f"{error.sqlstate} {error.message}"
+
+
+ALPHABET = [
+    b"a",
+    b"\t",
+    b",",
+    b'"',
+    b"\\",
+    b".",
+    b"\n",
+    b"\r",
+    b"\r\n",
+    b"a\tb\n",
+    b"a,b\n",
+    b"\\.\n",
+    b"\\N",
+]
+FORMATS = [
+    TEXT,
+    CSV,
+    CopyOptions("csv", escape="\\", header=True),
+    CopyOptions("csv", server_version=160_000),
+]
+
+
+@given(st.sampled_from(FORMATS), st.lists(st.lists(st.sampled_from(ALPHABET), max_size=8).map(b"".join)))
+def test_where_a_stream_is_cut_does_not_matter(options: CopyOptions, pieces: list[bytes]):
+    whole = outcome(options, [b"".join(pieces)])
+    assert outcome(options, pieces) == whole
+    assert outcome(options, [bytes([byte]) for piece in pieces for byte in piece]) == whole
+
+
+@given(st.lists(st.binary(max_size=8)))
+def test_where_a_binary_stream_is_cut_does_not_matter(pieces: list[bytes]):
+    pieces = [binary([b"x", None], trailer=False), *pieces]
+    whole = outcome(BINARY, [b"".join(pieces)])
+    assert outcome(BINARY, pieces) == whole
+    assert outcome(BINARY, [bytes([byte]) for piece in pieces for byte in piece]) == whole
