@@ -132,9 +132,10 @@ def _numeric_of_float(value: bytes, source: Codec, target: LogicalType, settings
     if limit is None:
         raise _ambiguous(target)
     precision, scale = limit
-    if abs(number) >= 10.0 ** (precision - scale):
+    magnitude = Decimal(number).adjusted()
+    if number and magnitude >= precision - scale:
         return NOTHING
-    if abs(number) >= 10.0 ** (_SURE_DIGITS - scale):
+    if number and magnitude >= _SURE_DIGITS - scale:
         raise _ambiguous(target)
     nearest = Decimal(number).quantize(Decimal((0, (1,), -scale)), ROUND_HALF_UP, _WIDE)
     return _scaled(format(nearest, "f").encode(), target) if float(nearest) == number else NOTHING

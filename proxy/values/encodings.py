@@ -28,6 +28,10 @@ _PYTHON: dict[str, str] = {
     **{
         f"WIN{page}": f"cp{page}" for page in (866, 874, 1250, 1251, 1252, 1253, 1254, 1255, 1256, 1257, 1258)
     },
+    "EUCCN": "gb2312",
+    "GBK": "gbk",
+    "GB18030": "gb18030",
+    "UHC": "cp949",
     "KOI8": "koi8-r",
     "KOI8R": "koi8-r",
     "KOI8U": "koi8-u",

@@ -20,9 +20,7 @@ from proxy.values.settings import Settings
 from proxy.values.strings import utf8
 
 _VERSION = b"\1"
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _NUMERIC = NumericCodec(None)
-_ANY = Settings(encoding="utf-8", date_style="ISO, MDY", interval_style="postgres", time_zone="UTC")
 
 
 class _Number:
@@ -31,7 +29,7 @@ class _Number:
     __slots__ = ("text",)
 
     def __init__(self, written: str) -> None:
-        self.text = _NUMERIC.from_text(written.encode(), _ANY).decode()
+        self.text = _NUMERIC.read(written.encode()).decode()
 
 
 _DECODER = json.JSONDecoder(
@@ -94,30 +92,26 @@ _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)")
 
 
 def _check_escapes(text: str) -> None:
-    """Refuse what jsonb cannot hold: \\u0000, and a surrogate without its other half."""
-    waiting_at = -1
+    """Refuse what jsonb cannot hold: \\u0000, and one half of a surrogate pair without the other."""
+    low_due_at = -1  # where the other half of a high surrogate has to stand
     for match in _ESCAPE.finditer(text):
         unit = int(match[1], 16) if match[1] else -1
         if unit == 0:
-            raise _unsupported("\\u0000 cannot be converted to text.")
+            raise _bad_escape(
+                "unsupported Unicode escape sequence", "22P05", "\\u0000 cannot be converted to text."
+            )
         low = 0xDC00 <= unit <= 0xDFFF
-        if low != (waiting_at == match.start()):
-            raise _unpaired(low)
-        if waiting_at >= 0 and not low:
-            raise _unpaired(low)
-        waiting_at = match.end() if 0xD800 <= unit <= 0xDBFF else -1
-    if waiting_at >= 0:
-        raise _unpaired(False)
+        if low != (match.start() == low_due_at) or (low_due_at >= 0 and not low):
+            raise _unpaired()
+        low_due_at = match.end() if 0xD800 <= unit <= 0xDBFF else -1
+    if low_due_at >= 0:
+        raise _unpaired()
 
 
-def _unsupported(detail: str) -> InvalidValue:
-    return InvalidValue("unsupported Unicode escape sequence", sqlstate="22P05", detail=detail)
+def _bad_escape(message: str, sqlstate: str, detail: str) -> InvalidValue:
+    return InvalidValue(message, sqlstate=sqlstate, detail=detail)
 
 
-def _unpaired(low: bool) -> InvalidValue:
-    detail = (
-        "Unicode low surrogate must follow a high surrogate."
-        if low
-        else "Unicode high surrogate must be followed by a low surrogate."
-    )
-    return InvalidValue("invalid input syntax for type json", sqlstate="22P02", detail=detail)
+def _unpaired() -> InvalidValue:
+    detail = "Unicode low surrogate must follow a high surrogate."
+    return _bad_escape("invalid input syntax for type json", "22P02", detail)

@@ -41,6 +41,10 @@ class NumericCodec(Codec):
         self._limit = precision_scale
 
     def from_text(self, raw: bytes, settings: Settings) -> bytes:
+        return self.read(raw)
+
+    def read(self, raw: bytes) -> bytes:
+        """Canonical bytes of a number's text, which no setting has a say in."""
         if (match := _PLAIN.fullmatch(raw)) is not None and self._fits_plainly(raw, match[1] or b""):
             return raw
         return self.from_number(_parse(strip(raw)))
