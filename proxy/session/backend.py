@@ -66,6 +66,7 @@ class Backend:
         self._described: RowDescription | None = None  # of the simple query at hand
         self._copy_out: CopyTransformer | None = None
         self._discarding = False  # a value did not open: drop until ReadyForQuery
+        self._asked = b""  # the key that was looked up last
         self.holding = False
         self._handlers = {
             frames.PARSE_COMPLETE: self._parse_complete,
@@ -209,7 +210,12 @@ class Backend:
         try:
             at, _ = rewriter(data, at, size, pieces)
         except UnknownKey as unknown:
-            self._hold(unknown.key_id)
+            self._rewriter = None  # it opens with the old snapshot; the rows are done again with the new one
+            try:
+                self._hold(unknown.key_id)
+            except CannotOpen as error:
+                return self._spoil(error), end
+            return self._rows(data, at, end, size)
         except CannotOpen as error:
             return b"".join(pieces) + self._spoil(error), end
         return b"".join(pieces), at
@@ -231,6 +237,7 @@ class Backend:
         return self._rewriter
 
     def _hold(self, key_id: bytes) -> None:
+        """Ask for a key, once. Raises Hold, or CannotOpen where it is known not to exist."""
         if self._state.context.keyring().find(key_id) is not None:
             return  # it has come meanwhile; the next try takes the new snapshot
         if self._asked == key_id:
@@ -239,8 +246,6 @@ class Backend:
         self._asked = key_id
         self._state.request = FetchKeys(key_id=key_id)
         raise Hold
-
-    _asked = b""
 
     def _spoil(self, error: ServerError) -> bytes:
         """Tell the client of a value that does not open, and drop the rest of its statement."""

@@ -21,8 +21,9 @@ from proxy.session.replies import BIND, PLAIN_QUERY, SYNC, Kind, Reply
 from proxy.session.requests import FetchKeys, RefreshCatalog
 from proxy.session.state import State
 from proxy.sql.context import UnknownRelations
-from proxy.sql.plan import PLAIN, Constant, TextPlan, TransactionChange
+from proxy.sql.plan import PLAIN, TextPlan, TransactionChange
 from proxy.sql.planner import Planned
+from proxy.sql.render import render
 from proxy.wire import frames
 from proxy.wire.errors import ProtocolError
 from proxy.wire.frames import FRONTEND_LIMITS, HEADER, LENGTH, frame
@@ -211,25 +212,10 @@ class Frontend:
 
     def _render(self, planned: Planned) -> tuple[bytes, list[tuple[int, int]]] | None:
         """The text for the server, and the widths of its parts; None where it goes as it came."""
-        template = planned.plan.template
-        if template is None:
+        if planned.plan.template is None:
             return None
-        protector = self._state.protector
-        pieces: list[str] = []
-        widths: list[tuple[int, int]] = []
-        for part in template:
-            if isinstance(part, Constant):
-                pieces.append(part.text)
-                widths.append((part.origin, len(part.text)))
-                continue
-            token = planned.literals[part.ordinal] if part.ordinal >= 0 else b""
-            sent = token.decode()
-            origin = len(part.fixed or sent)
-            if part.role is not None:
-                sent = protector.seal_literal(part, token).decode("ascii")
-            pieces.append(sent)
-            widths.append((origin, len(sent)))
-        return "".join(pieces).encode(self._state.settings.encoding), widths
+        text, widths = render(planned, self._state.protector.seal_literal)
+        return text.encode(self._state.settings.encoding), widths
 
     def _guarded_keys(self, plan: TextPlan) -> None:
         """Have the keys of every field that the plan writes before anything of it is sent."""

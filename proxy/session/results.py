@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from proxy.errors import ServerError
-from proxy.protector import BINARY, TEXT
+from proxy.protector import BINARY, TEXT, Protector
 from proxy.session.copy import CopyOptions, CopyTransformer, copy_transformer
 from proxy.session.names import Statement
 from proxy.session.state import State
-from proxy.sql.plan import CopyPlan, ResultColumn, Results, Shape
+from proxy.sql.plan import CopyPlan, ResultColumn, Results
 from proxy.wire.backend import FieldDescription, ParameterDescription, RowDescription
 from proxy.wire.frontend import format_of
 from proxy.wire.rows import RowRewriter, make_row_rewriter
@@ -110,20 +110,25 @@ def _options(state: State, plan: CopyPlan) -> CopyOptions:
 def copy_in(state: State, plan: CopyPlan) -> CopyTransformer:
     """Encrypts the rows that the client sends."""
     options = _options(state, plan)
-    wire_format = BINARY if options.format == "binary" else TEXT
-    return copy_transformer(options, _transforms(plan, lambda c: _seal(state, c, wire_format)))
+    protector, wire_format = _protector(state, options)
+    return copy_transformer(
+        options, _transforms(plan, lambda column: protector.copy_sealer(column.fields[0], wire_format))
+    )
 
 
 def copy_out(state: State, plan: CopyPlan) -> CopyTransformer:
     """Decrypts the rows that the server sends."""
     options = _options(state, plan)
-    wire_format = BINARY if options.format == "binary" else TEXT
-    return copy_transformer(options, _transforms(plan, lambda c: state.protector.opener(c, wire_format)))
+    protector, wire_format = _protector(state, options)
+    return copy_transformer(options, _transforms(plan, lambda column: protector.opener(column, wire_format)))
 
 
-def _seal(state: State, column: ResultColumn, wire_format: int) -> Callable[[bytes], bytes]:
-    assert column.shape is Shape.SCALAR
-    return state.protector.copy_sealer(column.fields[0], wire_format)
+def _protector(state: State, options: CopyOptions) -> tuple[Protector, int]:
+    """A protector for rows in the encoding of the COPY, and the format of its values."""
+    protector = state.protector
+    if options.encoding != state.settings.encoding:
+        protector = Protector(protector.keyring, replace(state.settings, encoding=options.encoding))
+    return protector, BINARY if options.format == "binary" else TEXT
 
 
 def _transforms(

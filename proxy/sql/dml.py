@@ -19,6 +19,7 @@ from proxy.sql.value import (
     refuse,
     require_deterministic,
     require_plain,
+    require_usable,
 )
 
 NOTHING = Item([])
@@ -39,8 +40,7 @@ def assign(context: Context, source: Source, column: str, value: Value, clause: 
     if known is not None and known.field is not None and not known.array:
         field = known.field
         context.touched.add(field)
-        if field.problem is not None:
-            refuse(field, clause, "Change the column's type, or the policy.", field.problem)
+        require_usable(field, clause)
         fit(value, field, context.roles, clause)
         return
     if known is None and not source.opaque:

@@ -19,9 +19,9 @@ from proxy.sql.value import (
     Value,
     compare,
     compare_elements,
-    refuse,
     require_deterministic,
     require_plain,
+    require_usable,
     unify,
     with_cast,
 )
@@ -72,8 +72,7 @@ def _column(context: Context, scope: Scope, node: Node) -> Value:
     value = _column_by_name(context, scope, names)
     for field in value.fields:
         context.touched.add(field)
-        if field.problem is not None:
-            refuse(field, "any use of the values", "Change the column's type, or the policy.", field.problem)
+        require_usable(field, "any use of the values")
     return value
 
 
@@ -235,7 +234,7 @@ def _side(context: Context, scope: Scope, node: Node) -> Value:
 
 def _refused_operator(kind: A_Expr_Kind, operator: str) -> tuple[str, str]:
     if kind in (A_Expr_Kind.AEXPR_LIKE, A_Expr_Kind.AEXPR_ILIKE, A_Expr_Kind.AEXPR_SIMILAR):
-        return "matching by pattern", HINTS["order"]
+        return "matching by pattern", HINTS["pattern"]
     if operator in ("<", ">", "<=", ">=") or "BETWEEN" in kind.name:
         return f'the range operator "{operator}"', HINTS["order"]
     return f'the operator "{operator}"', HINTS["function"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from policy.binding import Binding, BoundField
@@ -24,12 +24,13 @@ from proxy.sql.plan import (
 )
 from proxy.sql.rewrite import literal_tokens, rewrite
 from proxy.sql.scope import Columns, Item, Scope
-from proxy.sql.shape import split
+from proxy.sql.shape import Group, Split, split
 from proxy.sql.statements import query, statement
 from proxy.sql.value import PLAIN as PLAIN_VALUE
 from proxy.sql.value import Roles
 
 _CACHEABLE = (ast.SelectStmt, ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt)
+_LONG = 1 << 16  # bytes of a text that is not parsed unless it names something protected, nor kept
 _PASSES = 8  # each pass finds at least one new role; more than a few means a statement built to be slow
 
 
@@ -49,6 +50,7 @@ class Planned:
 
     plan: TextPlan
     literals: list[bytes] = field(default_factory=list)
+    groups: Mapping[int, Group] = field(default_factory=dict)  # rows of literals that follow a literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +81,27 @@ class Planner:
         """
         pieces = split(text)
         if pieces is not None:
-            shape, _, literals = pieces
-            if (plan := self.cache.get(session.search_path, shape, literals)) is not None:
-                return Planned(plan, literals)
-        if not self.mentions_bytes(text) and len(text) > 1 << 16:
+            plan = self.cache.get(session.search_path, pieces.shape, pieces.literals)
+            if plan is not None:
+                return Planned(plan, pieces.literals, pieces.groups)
+        if len(text) > _LONG and not self.mentions_bytes(text):
             return Planned(PLAIN)  # too long to be worth a parse, and it names nothing protected
+        if pieces is not None and (planned := self._plan_split(pieces, session, final)) is not None:
+            return planned
         analysis = self._analyse(text.decode(), session, final)
-        if pieces is None or analysis.pinned is None:
-            return Planned(analysis.plan, analysis.literals)
-        _, parts, literals = pieces
-        offsets = _offsets(parts, literals)
-        if [(start, start + len(literals[i].decode())) for start, i in offsets.items()] != analysis.spans:
-            return Planned(analysis.plan, analysis.literals)  # the split disagrees with PostgreSQL's scanner
-        pinned = [offsets[offset] for offset in analysis.pinned if offset in offsets]
-        self.cache.put(session.search_path, shape, literals, pinned, analysis.plan)
-        return Planned(analysis.plan, literals)
+        return Planned(analysis.plan, analysis.literals)
+
+    def _plan_split(self, pieces: Split, session: SessionView, final: bool) -> Planned | None:
+        """Plan a text that was split; None where PostgreSQL's scanner disagrees with the split."""
+        analysis = self._analyse(pieces.text().decode(), session, final)
+        offsets = _offsets(pieces)
+        spans = [(start, start + len(pieces.literals[i].decode())) for start, i in offsets.items()]
+        if spans != analysis.spans:
+            return None
+        if analysis.pinned is not None and len(pieces.shape) <= _LONG:
+            pinned = [offsets[offset] for offset in analysis.pinned if offset in offsets]
+            self.cache.put(session.search_path, pieces.shape, pieces.literals, pinned, analysis.plan)
+        return Planned(analysis.plan, pieces.literals, pieces.groups)
 
     # --- what a text mentions ---------------------------------------------------------------------------
 
@@ -286,11 +294,11 @@ def _any_of(names: set[str]) -> re.Pattern[str]:
     return re.compile(rf'[uU]&"|(?<!\w)(?:{words})(?!\w)' if words else r'[uU]&"', re.IGNORECASE)
 
 
-def _offsets(parts: list[bytes], literals: list[bytes]) -> dict[int, int]:
+def _offsets(pieces: Split) -> dict[int, int]:
     """Character offset of each literal of a split text, to its ordinal."""
     offsets, position = {}, 0
-    for i, literal in enumerate(literals):
-        position += len(parts[i].decode())
+    for i, literal in enumerate(pieces.literals):
+        position += len(pieces.parts[i].decode())
         offsets[position] = i
         position += len(literal.decode())
     return offsets

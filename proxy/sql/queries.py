@@ -13,9 +13,9 @@ from proxy.sql.sources import from_clause
 from proxy.sql.value import (
     HINTS,
     Value,
-    refuse,
     require_deterministic,
     require_plain,
+    require_usable,
     unify,
 )
 
@@ -178,10 +178,7 @@ def _star(context: Context, scope: Scope, node: Node) -> Item | None:
     for _, value in item.columns:
         for field in value.fields:
             context.touched.add(field)
-            if field.problem is not None:
-                refuse(
-                    field, "any use of the values", "Change the column's type, or the policy.", field.problem
-                )
+            require_usable(field, "any use of the values")
     return item
 
 

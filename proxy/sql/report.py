@@ -12,16 +12,17 @@ from pglast import parser
 from policy.binding import Binding, BoundField
 from proxy.errors import ServerError
 from proxy.sql.plan import (
-    Constant,
     CopyPlan,
     PrepareName,
     Results,
     Role,
     SetSearchPath,
+    Slot,
     StatementPlan,
     TextPlan,
 )
 from proxy.sql.planner import Planned, Planner, SessionView
+from proxy.sql.render import render
 
 _META_COMMAND = re.compile(r"^\\.*$", re.MULTILINE)
 _COPY_ROWS = re.compile(
@@ -136,15 +137,12 @@ def _statements(text: str) -> Iterator[tuple[int, str]]:
 def _sent(planned: Planned, text: str) -> str:
     if planned.plan.template is None:
         return text
-    pieces = []
-    for part in planned.plan.template:
-        if isinstance(part, Constant):
-            pieces.append(part.text)
-        elif part.role is None:
-            pieces.append(planned.literals[part.ordinal].decode())
-        else:
-            pieces.append(f"<{_role(part.role)}>{part.suffix.decode()}")
-    return "".join(pieces)
+    return render(planned, _placeholder)[0]
+
+
+def _placeholder(slot: Slot, token: bytes) -> bytes:
+    assert slot.role is not None
+    return f"<{_role(slot.role)}>".encode() + slot.suffix
 
 
 def _role(role: Role) -> str:

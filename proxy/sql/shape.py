@@ -9,6 +9,7 @@ Lexical structure: PostgreSQL documentation, 4.1.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 
 _SPLIT = re.compile(
     rb"""(
@@ -22,39 +23,149 @@ _SPLIT = re.compile(
 )
 # What the split does not understand: dollar quotes, block comments, bit and Unicode strings, backslashes.
 _HARD = re.compile(rb"""/\*|\$(?!\d)|(?<![\w$\x80-\xff])(?:[bBxXnN]|[uU]&)['"]|\\""")
-_LONGEST = 1 << 16  # longer texts are planned each time and not kept
+_IN_LIST = re.compile(rb"\bin\s*\(\s*\Z", re.IGNORECASE)
+_COMMA = re.compile(rb"\s*,\s*\Z")
+_VALUES = re.compile(rb"\bvalues\s*\(\s*\Z", re.IGNORECASE)
+_NEXT_ROW = re.compile(rb"\s*\)\s*,\s*\(\s*\Z")
+_FEW = 4  # shorter lists stay as they are
 
-Shape = bytes
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rows of literals that stand where the split keeps only the first: a long IN list, rows of VALUES.
 
-def split(text: bytes) -> tuple[Shape, list[bytes], list[bytes]] | None:
-    """Split a UTF-8 text: its shape, the constant parts, and the literals between them.
-
-    `parts[0] + literals[0] + parts[1] + ...` is the text again. None for a text that cannot be split.
+    `rows` are the literals of the rows after the first; `separators` what stands before each of them;
+    `inner` what stands between the literals of a row.
     """
-    if len(text) > _LONGEST:
-        return None
+
+    width: int
+    rows: list[list[bytes]]
+    separators: list[bytes]
+    inner: list[bytes]
+
+    def raw(self) -> bytes:
+        """The text of the rows as it came."""
+        pieces = []
+        for separator, row in zip(self.separators, self.rows, strict=True):
+            pieces.append(separator + row[0])
+            pieces += [between + literal for between, literal in zip(self.inner, row[1:], strict=True)]
+        return b"".join(pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A text split at its literals: `parts[0] + literals[0] + parts[1] + ...`, groups shortened to one row.
+
+    `groups` are by the ordinal of the last literal of the row that is kept: the others follow it.
+    """
+
+    shape: bytes
+    parts: list[bytes]
+    literals: list[bytes]
+    groups: dict[int, Group] = field(default_factory=dict)
+
+    def text(self) -> bytes:
+        """The text that is analysed: the original with its groups shortened."""
+        pieces = [self.parts[0]]
+        for literal, part in zip(self.literals, self.parts[1:], strict=True):
+            pieces += [literal, part]
+        return b"".join(pieces)
+
+
+def split(text: bytes) -> Split | None:
+    """Split a UTF-8 text; None for one that cannot be split with certainty."""
     pieces = _SPLIT.split(text)
     if len(pieces) == 1:
-        return (text, pieces, []) if _HARD.search(text) is None else None
-    parts, literals, key = _sort(pieces)
-    shape = b"\0".join(key)
-    if _HARD.search(shape) is not None:
-        return None
-    return shape, parts, literals
+        return Split(text, pieces, []) if _HARD.search(text) is None else None
+    parts, literals = _sort(pieces)
+    groups: dict[int, Group] = {}
+    if len(literals) > _FEW:
+        parts, literals, groups = _shorten(parts, literals)
+    shape = _shape(parts, literals)
+    return Split(shape, parts, literals, groups) if _HARD.search(shape) is None else None
 
 
-def _sort(pieces: list[bytes]) -> tuple[list[bytes], list[bytes], list[bytes]]:
-    parts, literals, key = [pieces[0]], [], [pieces[0]]
+def _sort(pieces: list[bytes]) -> tuple[list[bytes], list[bytes]]:
+    """Constant parts and literals; a quoted identifier or a comment belongs to its part."""
+    parts, literals = [pieces[0]], []
     for i in range(1, len(pieces), 2):
-        piece, following = pieces[i], pieces[i + 1]
-        first = piece[0]
-        if first in b'"-':  # a quoted identifier or a comment belongs to the shape
-            parts[-1] += piece + following
-            key[-1] += piece + following
-            continue
-        literals.append(piece)
-        parts.append(following)
-        # the kind of the literal stands in the shape, for an operator may exist for one kind only
-        key.append((b"s" if first == 0x27 else b"e" if first in b"eE" else b"n") + following)
-    return parts, literals, key
+        piece = pieces[i]
+        if piece[0] in b'"-':
+            parts[-1] += piece + pieces[i + 1]
+        else:
+            literals.append(piece)
+            parts.append(pieces[i + 1])
+    return parts, literals
+
+
+def _kind(literal: bytes) -> bytes:
+    """The kind of a literal stands in the shape, for an operator may exist for one kind only."""
+    first = literal[0]
+    return b"s" if first == 0x27 else b"e" if first in b"eE" else b"n"
+
+
+def _shape(parts: list[bytes], literals: list[bytes]) -> bytes:
+    pieces = [parts[0]]
+    for literal, part in zip(literals, parts[1:], strict=True):
+        pieces.append(_kind(literal) + part)
+    return b"\0".join(pieces)
+
+
+# --- long lists ------------------------------------------------------------------------------------------
+
+
+def _shorten(parts: list[bytes], literals: list[bytes]) -> tuple[list[bytes], list[bytes], dict[int, Group]]:
+    """Keep the first row of each group only."""
+    short_parts, short_literals, groups = [parts[0]], [], {}
+    i = 0
+    while i < len(literals):
+        width = _row_width(parts, i)
+        count = _rows(parts, literals, i, width) if width else 1
+        taken = width or 1
+        short_literals += literals[i : i + taken]
+        short_parts += parts[i + 1 : i + taken]
+        if count > _FEW:
+            groups[len(short_literals) - 1] = _group(parts, literals, i, width, count)
+            i += width * count
+        else:
+            i += taken
+        short_parts.append(parts[i])
+    return short_parts, short_literals, groups
+
+
+def _row_width(parts: list[bytes], i: int) -> int:
+    """How many literals a row has that begins with literal i; 0 if none begins there."""
+    if _IN_LIST.search(parts[i]):
+        return 1
+    if not _VALUES.search(parts[i]):
+        return 0
+    width = 1
+    while i + width < len(parts) - 1 and _COMMA.match(parts[i + width]):
+        width += 1
+    return width
+
+
+def _rows(parts: list[bytes], literals: list[bytes], i: int, width: int) -> int:
+    """How many rows of the same form follow each other."""
+    inner = parts[i + 1 : i + width]
+    kinds = [_kind(literal) for literal in literals[i : i + width]]
+    follows = _COMMA if width == 1 and _IN_LIST.search(parts[i]) else _NEXT_ROW
+    count, at = 1, i + width
+    while (
+        at + width <= len(literals)
+        and follows.match(parts[at])
+        and parts[at + 1 : at + width] == inner
+        and [_kind(literal) for literal in literals[at : at + width]] == kinds
+    ):
+        count, at = count + 1, at + width
+    return count
+
+
+def _group(parts: list[bytes], literals: list[bytes], i: int, width: int, count: int) -> Group:
+    starts = range(i + width, i + width * count, width)
+    return Group(
+        width,
+        [literals[start : start + width] for start in starts],
+        [parts[start] for start in starts],
+        parts[i + 1 : i + width],
+    )

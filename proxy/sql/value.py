@@ -73,6 +73,7 @@ NULL = Value(null=True)
 
 HINTS = {
     "randomized": "Give the field a class with mode deterministic if it has to be compared.",
+    "pattern": "Search for the whole value with =, or filter in the application.",
     "order": "Sort and filter by range in the application, or by a column that is not protected.",
     "function": "Return the column itself and apply the function in the application.",
     "value": "Pass the value itself, as a parameter or a literal, so that pgveil can encrypt it.",
@@ -87,6 +88,13 @@ def refuse(field: BoundField, construct: str, hint: str | None = None, detail: s
         detail=detail or f"The column is encrypted with mode {field.field.mode.value}.",
         hint=hint,
     )
+
+
+def require_usable(field: BoundField, construct: str) -> None:
+    """A column whose type cannot hold ciphertext is not touched at all."""
+    if field.problem is not None:
+        detail = f"The column cannot hold its ciphertext: {field.problem}."
+        refuse(field, construct, "Change the column's type, or the policy.", detail)
 
 
 def same_key(one: BoundField, other: BoundField) -> bool:
