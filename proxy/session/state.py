@@ -13,7 +13,7 @@ from proxy.session.copy import CopyTransformer
 from proxy.session.names import Names
 from proxy.session.replies import SYNC, Replies
 from proxy.session.requests import Request
-from proxy.session.search_path import SearchPath
+from proxy.session.search_path import Path, SearchPath
 from proxy.session.startup_options import initial_search_path
 from proxy.sql.plan import TextPlan
 from proxy.sql.planner import Planner, SessionView
@@ -65,6 +65,8 @@ class State:
         self._reported = {"DateStyle": "ISO, MDY", "IntervalStyle": "postgres", "TimeZone": "UTC"}
         self._settings = Settings("utf-8", "ISO, MDY", "postgres", "UTC")
         self._protector: Protector | None = None
+        self._view: SessionView | None = None
+        self._view_of: tuple[Path, int] | None = None  # what the view was made of
         self.backslash_quotes = False  # standard_conforming_strings is off
         catalog = context.planner().binding.catalog
         wanted = initial_search_path(context.parameters) or catalog.search_path(context.user)
@@ -131,13 +133,19 @@ class State:
     def view(self) -> SessionView:
         """What a plan may ask of this session."""
         path = self.search_path.value
-        names = self.names
-        return SessionView(
-            None if path is None else effective(path, self.context.user),
-            lambda name: _plan_of(names, name.encode()),
-            lambda name: names.cursors.get(name.encode()),
-            frozenset(self.new_views),
-        )
+        if self._view is None or self._view_of != (path, len(self.new_views)):
+            self._view_of = (path, len(self.new_views))
+            self._view = SessionView(
+                None if path is None else effective(path, self.context.user),
+                self._prepared,
+                lambda name: self.names.cursors.get(name.encode()),
+                frozenset(self.new_views),
+            )
+        return self._view
+
+    def _prepared(self, name: str) -> TextPlan | None:
+        statement = self.names.statements.get(name.encode())
+        return statement.plan if statement is not None else None
 
     # --- errors -----------------------------------------------------------------------------------------
 
@@ -165,8 +173,3 @@ class State:
         )
         self.to_frontend.append(self.error_response(fatal).pack())
         self.closing = True
-
-
-def _plan_of(names: Names, name: bytes) -> TextPlan | None:
-    statement = names.statements.get(name)
-    return statement.plan if statement is not None else None

@@ -6,7 +6,7 @@ On the wire `$n` is not always `$n` as the client wrote it: a parameter with two
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from policy.binding import BoundField
@@ -184,14 +184,12 @@ class TextPlan:
     client_parameters: int = 0
     writes: frozenset[BoundField] = frozenset()
 
-    @property
-    def plain(self) -> bool:
-        """Whether neither the text, its parameters nor its results hold anything protected."""
-        return (
-            self.template is None
-            and self.parameters is None
-            and all(s.results is None and s.copy is None and not s.effects for s in self.statements)
-        )
+    plain: bool = field(init=False)  # neither text, parameters nor results hold anything protected
+
+    def __post_init__(self) -> None:
+        untouched = self.template is None and self.parameters is None
+        plain = untouched and all(statement == PLAIN_STATEMENT for statement in self.statements)
+        object.__setattr__(self, "plain", plain)
 
 
 PLAIN_STATEMENT = StatementPlan()

@@ -227,6 +227,9 @@ def require_deterministic(value: Value, construct: str) -> None:
     for field in value.fields:
         if field.field.mode is not Mode.DETERMINISTIC:
             refuse(field, construct, HINTS["randomized"])
+        if field.field.plaintext_allowed:
+            detail = "The column may still hold plaintext (plaintext: allow), and those rows would be missed."
+            refuse(field, construct, "Encrypt its rows first, then take plaintext: allow away.", detail)
     if value.json:
         refuse(min(value.json, key=str), f"{construct} of JSON", HINTS["function"])
 
