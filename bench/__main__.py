@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psycopg
@@ -26,6 +26,7 @@ from bench.contenders import (
     NotStarted,
     contenders,
 )
+from bench.outcome import Outcome
 from bench.pgbench import Pgbench, PgbenchFailed
 from bench.workloads import Workload, workloads
 from proxy.embedded import EmbeddedError, Server, wheel_programs
@@ -46,8 +47,8 @@ class Size:
     scale: int  # of pgbench's own tables
 
 
-FULL = Size(rounds=7, transactions=1500, rows=database.ROWS, inserts=5000, scale=10)
-QUICK = Size(rounds=3, transactions=200, rows=database.ROWS, inserts=1000, scale=2)
+FULL = Size(rounds=7, transactions=3000, rows=database.ROWS, inserts=5000, scale=10)
+QUICK = Size(rounds=3, transactions=300, rows=database.ROWS, inserts=1000, scale=2)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -119,12 +120,19 @@ def _print_table(
     print(table.memory_line("after all of this", _memory(started)))
 
 
-def _measure(workload: Workload, started: list[Contender], rounds: int) -> dict[str, list[float]]:
-    rates: dict[str, list[float]] = {contender.name: [] for contender in started}
+def _measure(workload: Workload, started: list[Contender], rounds: int) -> dict[str, list[Outcome]]:
+    outcomes: dict[str, list[Outcome]] = {contender.name: [] for contender in started}
     for _ in range(rounds):
         for contender in started:
-            rates[contender.name].append(workload.run(contender))
-    return rates
+            outcomes[contender.name].append(_run(workload, contender))
+    return outcomes
+
+
+def _run(workload: Workload, contender: Contender) -> Outcome:
+    before = contender.processor()
+    outcome = workload.run(contender)
+    after = contender.processor()
+    return outcome if before is None or after is None else replace(outcome, processor=after - before)
 
 
 def _memory(started: list[Contender]) -> dict[str, int | None]:

@@ -79,10 +79,19 @@ class Contender:
 
     def rss(self) -> int | None:
         """Resident memory of the proxy with its children, in bytes; None for the direct connection."""
+        processes = self._processes()
+        return sum(int(process.memory_info().rss) for process in processes) if processes else None
+
+    def processor(self) -> float | None:
+        """Processor time that the proxy has used so far, in seconds; None for the direct connection."""
+        processes = self._processes()
+        return sum(sum(process.cpu_times()[:2]) for process in processes) if processes else None
+
+    def _processes(self) -> list[psutil.Process]:
         if self.process is None:
-            return None
+            return []
         main = psutil.Process(self.process.pid)
-        return sum(int(process.memory_info().rss) for process in (main, *main.children(recursive=True)))
+        return [main, *main.children(recursive=True)]
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Workloads that Python's drivers drive: bulk reads and multi-row inserts, in rows a second."""
+"""Workloads that Python's drivers drive: bulk reads and multi-row inserts, counted in rows."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import psycopg
 
 from bench.contenders import Contender
 from bench.database import Event, events
+from bench.outcome import Outcome
 
 _INSERT = "INSERT INTO {} (who, phone, what, value) VALUES "
 
 
-def bulk_read(contender: Contender, table: str, rows: int) -> float:
-    """Rows a second of one SELECT of everything with asyncpg, which uses the binary format."""
+def bulk_read(contender: Contender, table: str, rows: int) -> Outcome:
+    """One SELECT of everything with asyncpg, which uses the binary format."""
 
     async def read(connection: asyncpg.Connection) -> None:
         fetched = await connection.fetch(f"SELECT id, name, phone, city, joined FROM {table}")
@@ -25,11 +26,11 @@ def bulk_read(contender: Contender, table: str, rows: int) -> float:
     async def warm(connection: asyncpg.Connection) -> None:
         await connection.fetch(f"SELECT id, name, phone, city, joined FROM {table} LIMIT 1")
 
-    return rows / asyncio.run(_timed(contender, warm, read))
+    return Outcome(rows, asyncio.run(_timed(contender, warm, read)))
 
 
-def insert_asyncpg(contender: Contender, table: str, rows: int) -> float:
-    """Rows a second of asyncpg's executemany: Bind and Execute for each row, one Sync."""
+def insert_asyncpg(contender: Contender, table: str, rows: int) -> Outcome:
+    """asyncpg's executemany: Bind and Execute for each row, one Sync."""
     data = events(rows)
     statement = _INSERT.format(table) + "($1, $2, $3, $4)"
 
@@ -39,21 +40,21 @@ def insert_asyncpg(contender: Contender, table: str, rows: int) -> float:
     async def warm(connection: asyncpg.Connection) -> None:
         await connection.executemany(statement, data[:1])
 
-    return rows / asyncio.run(_timed(contender, warm, insert))
+    return Outcome(rows, asyncio.run(_timed(contender, warm, insert)))
 
 
-def insert_psycopg_many(contender: Contender, table: str, rows: int) -> float:
-    """Rows a second of psycopg's executemany: a pipeline of Parse, Bind and Execute."""
+def insert_psycopg_many(contender: Contender, table: str, rows: int) -> Outcome:
+    """psycopg's executemany: a pipeline of Parse, Bind and Execute."""
     statement = _INSERT.format(table) + "(%s, %s, %s, %s)"
 
     def insert(cursor: psycopg.Cursor[object], data: list[Event]) -> None:
         cursor.executemany(statement, data)
 
-    return rows / _timed_psycopg(contender, insert, events(rows))
+    return Outcome(rows, _timed_psycopg(contender, insert, events(rows)))
 
 
-def insert_psycopg_values(contender: Contender, table: str, rows: int, together: int = 100) -> float:
-    """Rows a second of psycopg with `together` rows in the VALUES of each statement."""
+def insert_psycopg_values(contender: Contender, table: str, rows: int, together: int = 100) -> Outcome:
+    """psycopg with `together` rows in the VALUES of each statement."""
     statement = _INSERT.format(table) + ", ".join(["(%s, %s, %s, %s)"] * together)
 
     def insert(cursor: psycopg.Cursor[object], data: list[Event]) -> None:
@@ -63,7 +64,7 @@ def insert_psycopg_values(contender: Contender, table: str, rows: int, together:
                 cursor.execute(statement, values)
 
     whole = max(together, rows - rows % together)
-    return whole / _timed_psycopg(contender, insert, events(whole))
+    return Outcome(whole, _timed_psycopg(contender, insert, events(whole)))
 
 
 async def _timed(

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from bench.contenders import HOST, Contender
 from bench.database import DATABASE, ROWS
+from bench.outcome import Outcome
 
 _TPS = re.compile(r"^tps = ([\d.]+)", re.MULTILINE)
+_DONE = re.compile(r"^number of transactions actually processed: (\d+)", re.MULTILINE)
 _FAILED = re.compile(r"^number of failed transactions: ([1-9]\d*)", re.MULTILINE)
 
 
@@ -35,26 +37,26 @@ class Pgbench:
         if done.returncode != 0:
             raise PgbenchFailed(done.stderr)
 
-    def point_select(self, contender: Contender, mode: str, table: str, condition: str) -> float:
-        """Transactions a second of one SELECT by a random id. `condition` holds `:id` where the id goes."""
+    def point_select(self, contender: Contender, mode: str, table: str, condition: str) -> Outcome:
+        """One SELECT by a random id, again and again. `condition` holds `:id` where the id goes."""
         text = f"\\set id random(1, {self.rows})\nSELECT name, phone, city FROM {table} WHERE {condition};\n"
         script = self.directory / "script.sql"
         script.write_text(text)
         return self._run(contender, mode, "-f", str(script))
 
-    def tpc_b(self, contender: Contender, mode: str) -> float:
-        """Transactions a second of pgbench's built-in transaction of seven statements."""
+    def tpc_b(self, contender: Contender, mode: str) -> Outcome:
+        """pgbench's built-in transaction of seven statements."""
         return self._run(contender, mode, "-b", "tpcb-like", share=5)
 
-    def _run(self, contender: Contender, mode: str, *script: str, share: int = 1) -> float:
+    def _run(self, contender: Contender, mode: str, *script: str, share: int = 1) -> Outcome:
         count = max(1, self.transactions // share)
         options = ["-n", "-M", mode, "-c", str(self.clients), "-t", str(count)]
         words = [*self._words(contender), *options, *script, DATABASE]
         done = subprocess.run(words, capture_output=True, text=True, check=False)
-        found = _TPS.search(done.stdout)
-        if done.returncode != 0 or found is None or _FAILED.search(done.stdout):
+        rate, processed = _TPS.search(done.stdout), _DONE.search(done.stdout)
+        if done.returncode != 0 or rate is None or processed is None or _FAILED.search(done.stdout):
             raise PgbenchFailed(f"{contender.name}: {done.stderr or done.stdout}")
-        return float(found[1])
+        return Outcome(int(processed[1]), int(processed[1]) / float(rate[1]))
 
     def _words(self, contender: Contender) -> list[str]:
         return [str(self.programs / "pgbench"), "-h", HOST, "-p", str(contender.port), "-U", "postgres"]

@@ -1,4 +1,7 @@
-"""The table that is printed: medians of the rates, and how pgveil compares with its rival."""
+"""The table that is printed: medians of the rates, how pgveil compares with its rival, and what proxies cost.
+
+cost   the proxy's own processor time for each transaction or row, which a busy machine changes little
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,9 @@ from dataclasses import dataclass
 from statistics import median
 
 from bench.contenders import DIRECT, PGVEIL
+from bench.outcome import Outcome, Outcomes
 from bench.workloads import Workload
 
-Rates = Mapping[str, Sequence[float]]  # contender -> its rate in each round
 MEBIBYTE = 1 << 20
 
 
@@ -21,28 +24,35 @@ class Ratio:
     value: float
 
 
-def ratio(workload: Workload, rates: Rates) -> Ratio | None:
+def ratio(workload: Workload, outcomes: Outcomes) -> Ratio | None:
     """pgveil against the workload's rival, or the direct connection where that is not here.
 
     A busy machine slows a whole round: the ratio within a round stays, that of two medians need not.
     """
-    rival = workload.rival if rates.get(workload.rival) else DIRECT
-    if not rates.get(PGVEIL) or not rates.get(rival):
+    rival = workload.rival if outcomes.get(workload.rival) else DIRECT
+    if not outcomes.get(PGVEIL) or not outcomes.get(rival):
         return None
-    return Ratio(rival, median(a / b for a, b in zip(rates[PGVEIL], rates[rival], strict=True)))
+    rounds = zip(outcomes[PGVEIL], outcomes[rival], strict=True)
+    return Ratio(rival, median(one.rate / other.rate for one, other in rounds))
 
 
 def header(names: Sequence[str]) -> str:
     columns = "".join(f"{name:>12}" for name in names)
-    return f"{'':<32}{'':<8}{columns}   {'pgveil to':<11}{'ratio':>6}{'target':>8}"
+    costs = "".join(f"{name:>11}" for name in names if name != DIRECT)
+    return f"{'':<32}{'':<7}{columns}   {'pgveil to':<11}{'ratio':>5}{'target':>7}   {'cost, µs:'}{costs}"
 
 
-def line(workload: Workload, rates: Rates, names: Sequence[str]) -> str:
-    columns = "".join(f"{median(rates[name]):>12,.0f}" for name in names)
-    found = ratio(workload, rates)
-    compared = "" if found is None else f"   {found.rival:<11}{found.value:>6.2f}"
-    target = "" if workload.target is None else f"{workload.target:>8.2f}"
-    return f"{workload.name:<32}{workload.unit:<8}{columns}{compared}{target}"
+def line(workload: Workload, outcomes: Outcomes, names: Sequence[str]) -> str:
+    columns = "".join(f"{median(o.rate for o in outcomes[name]):>12,.0f}" for name in names)
+    found = ratio(workload, outcomes)
+    compared = f"   {found.rival:<11}{found.value:>5.2f}" if found else " " * 19
+    target = f"{'' if workload.target is None else format(workload.target, '.2f'):>7}"
+    costs = "".join(f"{_cost(outcomes[name]):>11}" for name in names if name != DIRECT)
+    return f"{workload.name:<32}{workload.unit:<7}{columns}{compared}{target}{'':<12}{costs}"
+
+
+def _cost(outcomes: Sequence[Outcome]) -> str:
+    return f"{median(outcome.cost or 0.0 for outcome in outcomes):.1f}"
 
 
 def memory_line(when: str, sizes: Mapping[str, int | None], target: int | None = None) -> str:
@@ -50,5 +60,5 @@ def memory_line(when: str, sizes: Mapping[str, int | None], target: int | None =
     columns = "".join(
         f"{'' if size is None else format(size / MEBIBYTE, '.1f'):>12}" for size in sizes.values()
     )
-    goal = "" if target is None else f"{'':<20}{f'< {target}':>8}"
-    return f"{'RSS, ' + when:<32}{'MiB':<8}{columns}{goal}"
+    goal = "" if target is None else f"{'':<19}{f'< {target}':>7}"
+    return f"{'RSS, ' + when:<32}{'MiB':<7}{columns}{goal}"

@@ -7,18 +7,20 @@ from dataclasses import dataclass
 
 from bench.contenders import DIRECT, PGBOUNCER, Contender
 from bench.drivers import bulk_read, insert_asyncpg, insert_psycopg_many, insert_psycopg_values
+from bench.outcome import Outcome
 from bench.pgbench import Pgbench
 
+Run = Callable[[Contender], Outcome]
 MODES = ("simple", "extended", "prepared")
 
 
 @dataclass(frozen=True)
 class Workload:
-    """One row: `run` gives a rate (more is better); `target` is the goal of its ratio to `rival`."""
+    """One row: `run` does it once; `target` is the goal of the ratio of rates to `rival`."""
 
     name: str
     unit: str
-    run: Callable[[Contender], float]
+    run: Run
     rival: str
     target: float | None
 
@@ -29,13 +31,13 @@ def workloads(pgbench: Pgbench, rows: int, inserts: int) -> list[Workload]:
 
 
 def _point_selects(pgbench: Pgbench) -> list[Workload]:
-    def unprotected(mode: str) -> Callable[[Contender], float]:
+    def unprotected(mode: str) -> Run:
         return lambda to: pgbench.point_select(to, mode, "people_plain", "id = :id")
 
-    def by_key(mode: str) -> Callable[[Contender], float]:
+    def by_key(mode: str) -> Run:
         return lambda to: pgbench.point_select(to, mode, to.table("people"), "id = :id")
 
-    def by_equality(mode: str) -> Callable[[Contender], float]:
+    def by_equality(mode: str) -> Run:
         phone = "phone = ':id'" if mode == "simple" else "phone = :id"
         return lambda to: pgbench.point_select(to, mode, to.table("people"), phone)
 
@@ -48,7 +50,7 @@ def _point_selects(pgbench: Pgbench) -> list[Workload]:
 
 
 def _tpc_b(pgbench: Pgbench) -> list[Workload]:
-    def tpc_b(mode: str) -> Callable[[Contender], float]:
+    def tpc_b(mode: str) -> Run:
         return lambda to: pgbench.tpc_b(to, mode)
 
     return [
@@ -76,5 +78,5 @@ def _inserts(rows: int) -> list[Workload]:
     ]
 
 
-def _inserting(insert: Callable[[Contender, str, int], float], rows: int) -> Callable[[Contender], float]:
+def _inserting(insert: Callable[[Contender, str, int], Outcome], rows: int) -> Run:
     return lambda to: insert(to, to.table("events"), rows)
