@@ -19,6 +19,7 @@ from proxy.session.copy import CopyTransformer
 from proxy.session.effects import apply_effects
 from proxy.session.replies import (
     ENDS_WITH_READY,
+    SYNC,
     Kind,
     Reply,
     drop_until_sync,
@@ -44,6 +45,7 @@ _COUNT = Struct("!h")
 _DATA_ROW = frames.DATA_ROW
 _COPY_DATA = frames.COPY_DATA
 _ASYNCHRONOUS = (frames.NOTICE_RESPONSE, frames.NOTIFICATION_RESPONSE, frames.PARAMETER_STATUS)
+_IDLE = ord("I")
 _IN_TRANSACTION = ord("T")
 _POISON_QUERY = frame(frames.QUERY, b"refused by pgveil\0")
 
@@ -101,8 +103,10 @@ class Backend:
             self._buffer.clear()
         self._process(data)
 
-    def resume(self) -> None:
-        """The keys that were waited for have been fetched."""
+    def resume(self, error: ServerError | None = None) -> None:
+        """The keys that were waited for have been fetched, or not. Raises the error."""
+        if error is not None:
+            raise error
         self.holding = False
         self._rewriter = self._copy_out = None
         data = bytes(self._buffer)
@@ -244,7 +248,7 @@ class Backend:
             self._asked = b""
             raise CannotOpen("a stored value names an encryption key that does not exist")
         self._asked = key_id
-        self._state.request = FetchKeys(key_id=key_id)
+        self._state.ask(FetchKeys(key_id=key_id), self.resume)
         raise Hold
 
     def _spoil(self, error: ServerError) -> bytes:
@@ -252,13 +256,16 @@ class Backend:
         state = self._state
         self._discarding = True
         head = state.replies[0] if state.replies else None
+        later = list(state.replies)[1:]
         if head is not None and head.kind is Kind.EXECUTE:
-            later = [reply for reply in list(state.replies)[1:] if reply.kind is not Kind.SYNC]
-            if later:  # the server has gone on; the client must not believe that it has not
-                state.fail(error)
-                return b""
-            if len(state.replies) == 1:
+            if not later:
                 state.skipping = True
+            elif later[0] is SYNC:
+                del later[0]
+        if later:  # the server has gone on; the client must not believe that it has not
+            state.fail(error)
+            return b""
+        state.spoiled = True
         return state.error_response(error).pack()
 
     # --- replies ----------------------------------------------------------------------------------------
@@ -369,9 +376,10 @@ class Backend:
             state.replies.appendleft(Reply(Kind.QUERY, swallow=True))
             state.to_backend.append(_POISON_QUERY)
             return b""
+        state.spoiled = False
         state.status = status
         state.copy_mode = state.copy_in = None
-        if status == 0x49:
+        if status == _IDLE:
             state.end_of_transaction()
         return data[at:end] if discarding or head.swallow else None
 

@@ -14,10 +14,10 @@ from __future__ import annotations
 import struct
 
 from crypto.manager import KeyNeed
-from proxy.errors import InvalidValue, ProtocolViolation, Refused, ServerError
+from proxy.errors import InvalidValue, KeysUnavailable, ProtocolViolation, Refused, ServerError
 from proxy.protector import MissingKey, key_need, wire_oid
 from proxy.session.names import Portal, Statement, Uncertain
-from proxy.session.replies import BIND, PLAIN_QUERY, SYNC, Kind, Reply
+from proxy.session.replies import BIND, ENDS_WITH_READY, PLAIN_QUERY, SYNC, Kind, Reply
 from proxy.session.requests import FetchKeys, RefreshCatalog
 from proxy.session.state import State
 from proxy.sql.context import UnknownRelations
@@ -31,6 +31,7 @@ from proxy.wire.frontend import Bind, Close, CopyFail, Describe, Parse, format_o
 
 POISON = b"refused by pgveil"  # a text that no version of the grammar knows
 _POISON_NAME = b"pgveil"
+_FLUSH = frame(frames.FLUSH)
 _HELD = 1 << 16  # bytes held while waiting, above which the client is not read
 _STRUCT_ERRORS = (ProtocolError, struct.error)
 
@@ -48,6 +49,8 @@ class Frontend:
         self._needed = 0  # bytes that make the first message of the buffer whole
         self._streaming = 0  # bytes of a CopyData, not edited, that are still to come
         self.waiting = False
+        self._flush = False  # the server has to be made to answer
+        self._asked: set[KeyNeed] = set()  # keys that were asked for, for the message at hand
         self._refreshed = False  # the catalogue was read again for the message at hand
         self._errand_error: ServerError | None = None
         self._handlers = {
@@ -121,12 +124,19 @@ class Frontend:
                 break
             handler = handlers.get(kind)
             try:
+                if self._state.spoiled:
+                    self._wait_for_ready()
                 replaced = handler(data, at, end) if handler is not None else None
             except Wait:
                 self._forward(out, data, start, at)
+                if self._flush:
+                    out.append(_FLUSH)
+                    self._flush = False
                 self.waiting = True
                 self._buffer += data[at:]
                 return
+            if self._asked:
+                self._asked.clear()
             if replaced is not None:
                 self._forward(out, data, start, at)
                 if replaced:
@@ -193,22 +203,31 @@ class Frontend:
             return None
 
     def _ask_for_catalog(self, names: frozenset[str] | None) -> None:
-        self._state.request = RefreshCatalog(names)
+        self._state.ask(RefreshCatalog(names), self.resume)
         self._state.catalog_changed = False
         self._refreshed = True
         raise Wait
 
     def _stall(self) -> None:
         """Wait until every outstanding reply has come."""
-        self._state.to_backend.append(frame(frames.FLUSH))
+        self._flush = True
         raise Wait
 
     def _fetch_keys(self, need: KeyNeed) -> None:
         if self._errand_error is not None:
             error, self._errand_error = self._errand_error, None
             raise error
-        self._state.request = FetchKeys((need,))
+        if need in self._asked:  # it was fetched, and is still not there
+            raise KeysUnavailable(f'there is no key for "{need.name}"')
+        self._asked.add(need)
+        self._state.ask(FetchKeys((need,)), self.resume)
         raise Wait
+
+    def _wait_for_ready(self) -> None:
+        """The statement at hand failed on its way back: what follows waits for its ReadyForQuery."""
+        replies = self._state.replies
+        if replies and replies[-1].kind in ENDS_WITH_READY:
+            raise Wait
 
     def _render(self, planned: Planned) -> tuple[bytes, list[tuple[int, int]]] | None:
         """The text for the server, and the widths of its parts; None where it goes as it came."""

@@ -6,7 +6,9 @@ is in `state.py`. The shell drains `to_frontend` and `to_backend` after every ca
 
 from __future__ import annotations
 
-from proxy.errors import ProtocolViolation, ServerError, Shutdown
+from collections.abc import Callable
+
+from proxy.errors import ServerError, Shutdown
 from proxy.session.backend import Backend
 from proxy.session.frontend import Frontend
 from proxy.session.requests import Request
@@ -34,7 +36,7 @@ class Session:
     @property
     def request(self) -> Request | None:
         """What the shell has to do before it calls `resume`."""
-        return self._state.request
+        return self._state.requests[0][0] if self._state.requests else None
 
     @property
     def reading(self) -> bool:
@@ -72,8 +74,8 @@ class Session:
             return
         try:
             self._frontend.received(data)
-        except ProtocolViolation as violation:
-            self._state.fail(violation)
+        except ServerError as error:
+            self._state.fail(error)
 
     def backend_received(self, data: bytes) -> None:
         """Bytes of the server."""
@@ -81,22 +83,16 @@ class Session:
             return
         try:
             self._backend.received(data)
-        except ProtocolError:
-            self._state.fail(ServerError("the server's replies cannot be followed", sqlstate="08P01"))
         except ServerError as error:
             self._state.fail(error)
+        except ProtocolError:
+            self._state.fail(_lost())
 
     def resume(self, error: Exception | None) -> None:
         """The shell has done what `request` asked for, or failed."""
-        self._state.request = None
+        _, resume = self._state.requests.popleft()
         known = error if isinstance(error, ServerError) or error is None else _unavailable()
-        if self._backend.holding:
-            if known is not None:
-                self._state.fail(known)
-                return
-            self._guarded_backend()
-        if self._frontend.waiting and self._state.request is None:
-            self._guarded_frontend(known)
+        self._guarded(lambda: resume(known))
 
     def shutdown(self) -> None:
         """End at the next moment between two transactions."""
@@ -109,33 +105,33 @@ class Session:
 
     # --- inside -----------------------------------------------------------------------------------------
 
-    def _guarded_frontend(self, error: ServerError | None = None) -> None:
+    def _guarded(self, step: Callable[[], None]) -> None:
         try:
-            self._frontend.resume(error)
-        except ProtocolViolation as violation:
-            self._state.fail(violation)
-
-    def _guarded_backend(self) -> None:
-        try:
-            self._backend.resume()
+            step()
+        except ServerError as error:
+            self._state.fail(error)
         except ProtocolError:
-            self._state.fail(ServerError("the server's replies cannot be followed", sqlstate="08P01"))
+            self._state.fail(_lost())
 
     def _progress(self) -> None:
         """The backend has answered: what waited for replies may go on."""
         state = self._state
+        if state.replies and state.copy_mode is None:
+            return
         if not state.replies:
             state.barrier = False
-            if self._frontend.waiting and state.request is None:
-                self._guarded_frontend()
-            if self._shutting_down:
-                self._end_if_idle()
-        elif self._frontend.waiting and state.request is None and state.copy_mode is not None:
-            self._guarded_frontend()
+        if self._frontend.waiting and not state.requests:
+            self._guarded(self._frontend.resume)
+        if self._shutting_down and not state.replies:
+            self._end_if_idle()
 
     def _end_if_idle(self) -> None:
         if self.idle and not self._state.closing:
             self._state.fail(Shutdown("terminating connection due to administrator command"))
+
+
+def _lost() -> ServerError:
+    return ServerError("the server's replies cannot be followed", sqlstate="08P01")
 
 
 def _unavailable() -> ServerError:

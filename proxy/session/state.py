@@ -22,6 +22,8 @@ from proxy.values import Settings, python_encoding
 from proxy.wire.backend import ErrorResponse
 from proxy.wire.frames import LARGE
 
+Resume = Callable[[ServerError | None], None]
+
 _DESCRIPTIONS = 1024  # RowDescriptions kept per binding, and the longest of them in bytes
 _DESCRIPTION_SIZE = 4096
 
@@ -50,9 +52,12 @@ class State:
         self.replies: Replies = deque([SYNC])  # the first ReadyForQuery comes unasked
         self.names = Names()
         self.status = ord("I")  # of the transaction, as the last ReadyForQuery said
-        self.request: Request | None = None
+        self.requests: deque[tuple[Request, Resume]] = deque()  # the first one is being done
         self.closing = False
         self.announce_ddl = False
+        self.spoiled = (
+            False  # a value did not open: the client was told of an error that the server knows not
+        )
         self.failed = False  # an error since the last ReadyForQuery
         self.skipping = False  # the server ignores messages up to the next Sync
         self.barrier = False  # replies are outstanding that change what the next statement means
@@ -115,8 +120,13 @@ class State:
     def end_of_transaction(self) -> None:
         """ReadyForQuery says idle: what an implicit transaction has set is kept, unless it failed."""
         self.search_path.end(committed=not self.failed)
+        self.spoiled = (
+            False  # a value did not open: the client was told of an error that the server knows not
+        )
         self.failed = False
         self.new_views.clear()
+        if not self.replies:
+            self.names.portals.clear()
         if self.catalog_changed:
             self.announce_ddl = True
 
@@ -146,6 +156,10 @@ class State:
     def _prepared(self, name: str) -> TextPlan | None:
         statement = self.names.statements.get(name.encode())
         return statement.plan if statement is not None else None
+
+    def ask(self, request: Request, resume: Resume) -> None:
+        """Have the shell do something, and `resume` called (with the error, if it failed) when it is done."""
+        self.requests.append((request, resume))
 
     # --- errors -----------------------------------------------------------------------------------------
 
