@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from policy.binding import Binding, BoundField
+from policy.binding import TABLE_KINDS, Binding, BoundField
 from policy.catalog import SYSTEM_SCHEMAS, Relation
 from policy.types import LogicalType
 from proxy.errors import Refused
@@ -73,10 +73,20 @@ class Context:
             found = self._anywhere(name)
         else:
             found = catalog.find(name, self.search_path)
+        if found is not None and found.kind not in TABLE_KINDS:
+            self._refuse_stand_in(found)
         if found is None and not (name.startswith("pg_") and not schema):
             self.unknown.add(name)
             self._note_future(schema, name)
         return found
+
+    def _refuse_stand_in(self, relation: Relation) -> None:
+        """A view under a protected table's name stands where the policy expects ciphertext."""
+        if (relation.schema, relation.name) in self.binding.policy.tables:
+            raise Refused(
+                f'"{relation.schema}.{relation.name}" is protected by the policy, but it is not a table',
+                hint="Name the table that holds the rows in the policy.",
+            )
 
     def _anywhere(self, name: str) -> Relation | None:
         candidates = self.binding.catalog.named(name)
