@@ -1,8 +1,8 @@
 """PostgreSQL's text and binary formats of a value <-> its canonical bytes, which are what is encrypted.
 
 Canonical bytes do not depend on the driver, its formats or the session's settings: text `42` and binary int4
-42 are the same plaintext. They are frozen: what a released version has written, every later one reads, so a row
-of this table changes only by a new one beside it. tests/values/vectors/ holds examples of each, forever.
+42 are the same plaintext. They are frozen: what a released version has written, every later one reads, so a
+row of this table changes only by a new one beside it. tests/values/vectors/ holds examples of each, forever.
 
     type                       canonical bytes                                          equality by bytes
     text, varchar(n), char(n)  UTF-8; of char(n) without trailing spaces                yes
@@ -24,16 +24,17 @@ of this table changes only by a new one beside it. tests/values/vectors/ holds e
     arrays of these            for each element: length (4), canonical bytes; -1: NULL  as the element's
 
 Infinity and -infinity of date, timestamp and timestamptz are the largest and the smallest integer; those of
-interval are all three parts at their largest and smallest. Types of one family (policy.types) share canonical
-bytes, so that a column may move between them. Two losses against the server are meant: -0 comes back as 0, and
-char without a limit comes back without trailing spaces.
+interval are all three parts at their largest and smallest. Types of one family (policy.types) share
+canonical bytes, so that a column may move between them. Two losses against the server are meant: -0 comes
+back as 0, and char without a limit comes back without trailing spaces.
 
     codec(type)        reads and prints values of a type, strictly as the server would
     convert(...)       a parameter of any declared type, assigned to a field
     comparand(...)     a parameter of any declared type, compared with a field by equality
 
-`now`, `today` and their kind are refused: encrypted, they would be the time at the proxy. Forms of dates, times
-and intervals that PostgreSQL takes and pgveil cannot read with certainty are refused with a hint, never guessed.
+`now`, `today` and their kind are refused: encrypted, they would be the time at the proxy. Forms of dates,
+times and intervals that PostgreSQL takes and pgveil cannot read with certainty are refused with a hint, never
+guessed.
 """
 
 from __future__ import annotations

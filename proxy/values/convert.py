@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 from policy.types import BY_OID, LogicalType
 from proxy.errors import InvalidValue
 from proxy.values.arrays import pack, unpack
@@ -15,25 +18,39 @@ BPCHAR, VARCHAR = 1042, 1043
 CIDR = {650: 869, 651: 1041}  # has inet's formats, and is one to an assignment
 
 
+Reader = Callable[[bytes, Settings], bytes]
+
+
 def convert(raw: bytes, fmt: int, declared_oid: int, type: LogicalType, settings: Settings) -> bytes:  # noqa: A002
     """Canonical bytes of a parameter, read by its declared type and then assigned to a field of `type`.
 
     `fmt` is 0 for text and 1 for binary. A string is read as the field's own text format would be, also where
-    PostgreSQL wants an explicit cast: nothing is lost by it, and clients that declare all as text go on
-    working. Raises InvalidValue: what the codecs raise, and 42804 where PostgreSQL has no assignment cast.
+    PostgreSQL wants an explicit cast: nothing is lost by it, and clients that declare all as text go on.
+    Raises InvalidValue: what the codecs raise, and 42804 where PostgreSQL has no assignment cast.
     """
+    return readers(declared_oid, type)[fmt](raw, settings)
+
+
+@functools.lru_cache(maxsize=4096)
+def readers(declared_oid: int, type: LogicalType) -> tuple[Reader, Reader]:  # noqa: A002
+    """What `convert` does with a parameter in text and in binary format, for those who convert many."""
     target = codec(type)
     declared_oid = CIDR.get(declared_oid, declared_oid)
     if declared_oid == type.oid or declared_oid in UNDECLARED:
-        return target.from_binary(raw, settings) if fmt else target.from_text(raw, settings)
+        return target.from_text, target.from_binary
+    if declared_oid == BPCHAR:
+        return (lambda raw, settings: target.from_text(raw.rstrip(b" "), settings),) * 2
     if declared_oid in STRINGS:
-        return target.from_text(raw.rstrip(b" ") if declared_oid == BPCHAR else raw, settings)
+        return target.from_text, target.from_text
     source = declared(declared_oid)
     if source is None:
         raise no_cast(type)
     reader = codec(source)
-    value = reader.from_binary(raw, settings) if fmt else reader.from_text(raw, settings)
-    return assign(value, source, type, settings.in_utf8())
+    return _assigned(reader.from_text, source, type), _assigned(reader.from_binary, source, type)
+
+
+def _assigned(read: Reader, source: LogicalType, target: LogicalType) -> Reader:
+    return lambda raw, settings: assign(read(raw, settings), source, target, settings.in_utf8())
 
 
 def assign(value: bytes, source: LogicalType, target: LogicalType, settings: Settings) -> bytes:

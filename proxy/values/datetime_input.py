@@ -8,24 +8,34 @@ refused with a hint: a guess would change a value silently. Source: PostgreSQL d
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
 from proxy.errors import InvalidValue
 from proxy.values.datetime_fields import CLOCK, OFFSET, Reading, bad_format, read_date, read_offset, read_time
 from proxy.values.datetime_words import read_words
-from proxy.values.gregorian import day_number
+from proxy.values.gregorian import ORDINAL, SECOND, day_number
 from proxy.values.settings import Settings
-from proxy.values.zones import Zone
+from proxy.values.spaces import strip
+from proxy.values.zones import Zone, seconds_east
 
 _DATE = r"(?P<year>\d{4,7})-(?P<month>\d{1,2})-(?P<day>\d{1,2})"
 _ERA = r"(?P<era>[ ]+(?i:BC|AD))?"
 _ISO = re.compile(rf"{_DATE}(?:(?:[tT]|[ ]+){CLOCK}[ ]*(?P<zone>[zZ]|{OFFSET})?)?{_ERA}", re.ASCII)
+_PLAIN = re.compile(
+    r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:[+-](?:0\d|1[0-5])(?::[0-5]\d)?)?)?", re.ASCII
+)
+_DATE_LENGTH = len("2000-01-01")
 _RUN_TOGETHER = re.compile(r"(\d{2})(\d{2})(?:(\d{2})(\.\d*)?)?", re.ASCII)
+_MAX_LENGTH = 153  # MAXDATELEN + MAXDATEFIELDS: what the server has room for
+_TIME_OF_DAY = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2})(\.\d*)?)?", re.ASCII)
 _VOLATILE = {"now", "today", "tomorrow", "yesterday"}
 
 
 def read(raw: bytes, settings: Settings, type_name: str) -> Reading:
     """A date, a time or both. Raises 22007 or 22008, and 0A000 for words that follow the clock."""
     text = _text(raw, type_name)
+    if _PLAIN.fullmatch(text) and (reading := _read_plain(text)) is not None:
+        return reading
     if match := _ISO.fullmatch(text):
         return _read_iso(match)
     lower = text.lower()
@@ -37,7 +47,7 @@ def read(raw: bytes, settings: Settings, type_name: str) -> Reading:
 def read_time_of_day(raw: bytes, settings: Settings, type_name: str) -> int:
     """Microseconds since midnight, alone or after an ISO date; an offset means nothing to it."""
     text = _text(raw, type_name)
-    if match := _RUN_TOGETHER.fullmatch(text):
+    if match := _TIME_OF_DAY.fullmatch(text) or _RUN_TOGETHER.fullmatch(text):
         return read_time(int(match[1]), int(match[2]), int(match[3] or 0), match[4])
     if match := _ISO.fullmatch(text):
         reading = _read_iso(match)
@@ -51,10 +61,21 @@ def read_time_of_day(raw: bytes, settings: Settings, type_name: str) -> int:
 
 
 def _text(raw: bytes, type_name: str) -> str:
+    text = strip(raw)
+    if len(text) > _MAX_LENGTH or not text.isascii():
+        raise bad_format(type_name)
+    return text.decode()
+
+
+def _read_plain(text: str) -> Reading | None:
+    """What drivers send, by way of Python's own parser; None for what that refuses and PostgreSQL may not."""
     try:
-        return raw.decode("ascii").strip(" \t\n\v\f\r")
-    except UnicodeDecodeError:
-        raise bad_format(type_name) from None
+        clock = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    offset = None if clock.tzinfo is None else seconds_east(clock)
+    time = (clock.hour * 3600 + clock.minute * 60 + clock.second) * SECOND + clock.microsecond
+    return Reading(clock.toordinal() - ORDINAL, time if len(text) > _DATE_LENGTH else None, offset)
 
 
 def _special(word: str) -> Reading | None:

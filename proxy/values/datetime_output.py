@@ -5,16 +5,22 @@ Source: PostgreSQL documentation 8.5.2; datetime.c, EncodeDateOnly, EncodeTimeOn
 
 from __future__ import annotations
 
+import functools
+from datetime import date, datetime
+
 from proxy.values.date_style import DateStyle, Order, Style
-from proxy.values.gregorian import DAY, MINUTE, SECOND, civil, weekday
+from proxy.values.gregorian import DAY, MINUTE, ORDINAL, SECOND, civil, weekday
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _WEEKDAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
+_FIRST, _LAST = 1 - ORDINAL, 3_652_059 - ORDINAL  # the days that Python knows: years 1 to 9999
 _ZONE_NAME_LIMIT = 10  # MAXTZLEN
 
 
 def spell_date(days: int, style: DateStyle) -> str:
     """A date, by its day number."""
+    if style.style is Style.ISO and _FIRST <= days <= _LAST:
+        return date.fromordinal(days + ORDINAL).isoformat()
     year, month, day = civil(days)
     era = "" if year > 0 else " BC"
     return _spell_numbers(year if year > 0 else 1 - year, month, day, style) + era
@@ -47,6 +53,13 @@ def spell_timestamp(local: int, style: DateStyle, offset: int | None = None, zon
     return f"{_spell_numbers(year, month, day, style)} {time}{zone}{era}"
 
 
+def spell_clock(clock: datetime) -> str:
+    """A local time in ISO style, of a year that Python knows."""
+    text = clock.isoformat(" ")
+    return text.rstrip("0") if clock.microsecond else text
+
+
+@functools.lru_cache(maxsize=1024)
 def spell_offset(offset: int) -> str:
     """`+01`, `+05:30`, `-00:25:21`: no more than it needs."""
     size = abs(offset)

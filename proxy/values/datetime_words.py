@@ -52,7 +52,7 @@ _WEEKDAYS = {
     *("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"),
 }
 _CLOCK = re.compile(rf"t?{CLOCK}(?:(?P<half>am|pm)|(?P<zone>z|{OFFSET}))?", re.ASCII)
-_DATE = re.compile(r"(\d{1,7}|[a-z]{3,9})([-/.])(\d{1,7}|[a-z]{3,9})\2(\d{1,7})", re.ASCII)
+_DATE = re.compile(r"(\d{1,7}|[a-z]{3,9})([-/.])(\d{1,2}|\d{4,7}|[a-z]{3,9})\2(\d{1,7})", re.ASCII)
 _RUN_TOGETHER = re.compile(
     r"(\d{4})(\d{2})(\d{2})(?:t(\d{2})(\d{2})(?:(\d{2})(\.\d*)?)?(z|[+-]\d{2,4})?)?", re.ASCII
 )

@@ -11,6 +11,7 @@ import math
 import struct
 from fractions import Fraction
 
+_PLAIN_BELOW = 1e15  # DBL_DIG: from here on with an exponent; repr has one below 1e-4 as PostgreSQL does
 _EXACT_FROM = 2.0**52  # below it no decimal of 17 digits lies exactly between two float8,
 _EXACT_TO = 1e42  # nor above it
 _SINGLE_EXACT_FROM, _SINGLE_EXACT_TO = 2.0**23, 1e21
@@ -21,6 +22,8 @@ def shortest_float8(number: float) -> str:
     if not math.isfinite(number):
         return _word(number)
     text = repr(number)
+    if "e" not in text and abs(number) < _PLAIN_BELOW:
+        return text.removesuffix(".0")
     if _EXACT_FROM < abs(number) < _EXACT_TO and _between(text, *_neighbours8(number)):
         text = _strictly_nearest(number, *_neighbours8(number))
     return _spell(text, fixed_below=15)

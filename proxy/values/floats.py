@@ -17,7 +17,7 @@ from proxy.values.float_output import shortest_float4, shortest_float8
 from proxy.values.settings import Settings
 from proxy.values.spaces import strip
 
-_NUMBER = re.compile(rb"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_NUMBER = re.compile(rb"[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?")
 _WORD = re.compile(rb"([+-]?)(?:(inf(?:inity)?)|nan)", re.IGNORECASE)
 _HEX_HINT = "pgveil does not read hexadecimal floating point numbers; send a decimal one."
 

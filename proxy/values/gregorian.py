@@ -15,6 +15,7 @@ _CYCLE = 146_097  # days in 400 years
 _SHIFT = 730_425  # days from 0000-03-01 to 2000-01-01
 
 FIRST_DAY = -2_451_545  # 4714-11-24 BC, day 0 of the Julian calendar
+ORDINAL = 730_120  # what Python calls 2000-01-01: date.toordinal()
 DATE_END = 2_145_031_949  # 5874898-01-01, the first day that no date can hold
 FIRST_TIMESTAMP = FIRST_DAY * DAY
 TIMESTAMP_END = 9_223_371_331_200_000_000  # 294277-01-01 00:00

@@ -16,7 +16,7 @@ _CANONICAL = struct.Struct(">q")
 _WIRE = {2: struct.Struct(">h"), 4: struct.Struct(">i"), 8: _CANONICAL}
 _NAMES = {2: "smallint", 4: "integer", 8: "bigint"}
 _PREFIXED = re.compile(rb"([+-]?)0(?:([xX])(?:_?[0-9a-fA-F])+|([oO])(?:_?[0-7])+|[bB](?:_?[01])+)")
-_DECIMAL = re.compile(rb"([+-]?)(\d+(?:_\d+)*)")
+_DECIMAL = re.compile(rb"([+-]?)(\d++(?:_\d++)*+)")
 
 
 class IntegerCodec(Codec):

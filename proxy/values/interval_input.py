@@ -12,6 +12,7 @@ import re
 from proxy.errors import InvalidValue
 from proxy.values.gregorian import DAY, HOUR, MINUTE, SECOND
 from proxy.values.settings import Settings
+from proxy.values.spaces import strip
 
 _TYPE = "interval"
 _HINT = "Send it as the server prints it (1 year 2 mons 3 days 04:05:06) or as ISO 8601 (P1Y2M3DT4H5M6S)."
@@ -29,6 +30,7 @@ _WORD = re.compile(rf"({_NUMBER})([a-z]+)?", re.ASCII)
 _MONTHS = {"month": 1, "year": 12, "decade": 120, "century": 1200, "millennium": 12000}
 _DAYS = {"day": 1, "week": 7}
 _MICROSECONDS = {"hour": HOUR, "minute": MINUTE, "second": SECOND, "millisecond": 1000, "microsecond": 1}
+_MAX_LENGTH = 256  # what the server has room for
 _EXACT = 2**53  # a double holds every smaller integer
 _SPELLINGS = {
     spelling: unit
@@ -123,10 +125,10 @@ class Sum:
 
 def read_interval(raw: bytes, settings: Settings) -> tuple[int, int, int]:
     """Months, days and microseconds. Raises 22007 for what cannot be read, 22015 beyond the parts' range."""
-    try:
-        text = raw.decode("ascii").strip(" \t\n\v\f\r")
-    except UnicodeDecodeError:
-        raise bad_interval() from None
+    stripped = strip(raw)
+    if len(stripped) > _MAX_LENGTH or not stripped.isascii():
+        raise bad_interval()
+    text = stripped.decode()
     match = _ISO.fullmatch(text)
     found = _read_iso(match) if match else _read_words(text.lower(), settings)
     if not (_fits(found.months, 32) and _fits(found.days, 32) and _fits(found.microseconds, 64)):

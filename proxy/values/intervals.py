@@ -15,6 +15,7 @@ from proxy.values.codec import Codec, bad_binary
 from proxy.values.interval_input import read_interval
 from proxy.values.interval_output import STYLES, Parts
 from proxy.values.settings import Settings
+from proxy.values.spaces import strip
 
 _WIRE = struct.Struct(">qii")
 _INFINITY = _WIRE.pack(2**63 - 1, 2**31 - 1, 2**31 - 1)
@@ -28,7 +29,7 @@ class IntervalCodec(Codec):
     binary_is_canonical = True
 
     def from_text(self, raw: bytes, settings: Settings) -> bytes:
-        if (infinite := _WORDS.get(raw.strip().lower())) is not None:
+        if (infinite := _WORDS.get(strip(raw).lower())) is not None:
             return infinite
         return self.from_parts(*read_interval(raw, settings))
 

@@ -20,6 +20,7 @@ from proxy.values.settings import Settings
 from proxy.values.strings import utf8
 
 _VERSION = b"\1"
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)")
 _NUMERIC = NumericCodec(None)
 
 
@@ -86,9 +87,6 @@ def _spell(node: Any) -> str:
 def _order(key: str) -> tuple[int, bytes]:
     encoded = key.encode()
     return len(encoded), encoded
-
-
-_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)")
 
 
 def _check_escapes(text: str) -> None:

@@ -16,9 +16,9 @@ from proxy.values.settings import Settings
 from proxy.values.spaces import strip
 
 _PLAIN = re.compile(rb"-?(?:0|[1-9]\d*)(?:\.(\d+))?")
-_DIGITS = r"\d+(?:_\d+)*"
+_DIGITS = r"\d++(?:_\d++)*+"  # possessive: a long number that goes wrong at its end costs one pass
 _DECIMAL = re.compile(
-    rf"(?P<sign>[+-]?)(?:(?P<whole>{_DIGITS})\.?(?P<part>{_DIGITS})?|\.(?P<only>{_DIGITS}))"
+    rf"(?P<sign>[+-]?)(?:(?P<whole>{_DIGITS})(?:\.(?P<part>{_DIGITS})?)?|\.(?P<only>{_DIGITS}))"
     rf"(?:[eE](?P<exponent>[+-]?{_DIGITS}))?".encode()
 )
 _PREFIXED = re.compile(rb"([+-]?)0(?:([xX])(?:_?[0-9a-fA-F])+|([oO])(?:_?[0-7])+|[bB](?:_?[01])+)")
@@ -50,7 +50,7 @@ class NumericCodec(Codec):
         return self.from_number(_parse(strip(raw)))
 
     def from_binary(self, raw: bytes, settings: Settings) -> bytes:
-        return self.from_number(_unpack(raw))
+        return self.read(_unpack(raw))
 
     def to_text(self, canonical: bytes, settings: Settings) -> bytes:
         return canonical
@@ -74,11 +74,13 @@ class NumericCodec(Codec):
 
     def _fits_plainly(self, raw: bytes, fraction: bytes) -> bool:
         """Whether a number in the output's own spelling needs no rounding and no check."""
+        if raw[:2] == b"-0":
+            return False
         if self._limit is None:
-            return len(raw) <= _SCALE and raw[:2] != b"-0"
+            return len(raw) <= _SCALE
         precision, scale = self._limit
-        whole = len(raw) - len(fraction) - (1 if fraction else 0)
-        return len(fraction) == scale and whole <= precision - scale and raw[:1] not in b"-0"
+        whole = len(raw) - len(fraction) - (1 if fraction else 0) - (1 if raw[:1] == b"-" else 0)
+        return len(fraction) == scale and whole <= precision - scale
 
 
 def _limited(number: Decimal, precision: int, scale: int) -> Decimal:
@@ -135,8 +137,8 @@ def _exponent(written: bytes) -> int:
     return int(written)
 
 
-def _unpack(raw: bytes) -> Decimal:
-    """A number from base-10000 digits. Digits beyond the display scale are cut, as numeric_recv does."""
+def _unpack(raw: bytes) -> bytes:
+    """Base-10000 digits as text. Digits beyond the display scale are cut, as numeric_recv does."""
     try:
         count, weight, sign, scale = _HEADER.unpack_from(raw)
         digits = struct.unpack_from(f">{count}H", raw, _HEADER.size)
@@ -145,18 +147,16 @@ def _unpack(raw: bytes) -> Decimal:
     if len(raw) != _HEADER.size + 2 * count:
         raise bad_binary()
     if (word := _WORDS.get(sign)) is not None:
-        return Decimal(word.decode())
-    if sign not in (0, 0x4000) or scale > _SCALE or any(digit > 9999 for digit in digits):
+        return word
+    if sign not in (0, 0x4000) or scale > _SCALE or (digits and max(digits) > 9999):
         raise _bad_external(sign, scale)
-    written = "".join([f"{digit:04d}" for digit in digits]) or "0"
-    number = Decimal(f"{'-' if sign else ''}{written}e{4 * (weight - count + 1)}")
-    return _cut(number, scale)
-
-
-def _cut(number: Decimal, scale: int) -> Decimal:
-    if number and number.adjusted() >= _WHOLE_DIGITS:
-        raise _overflow()
-    return number.quantize(Decimal((0, (1,), -scale)), rounding="ROUND_DOWN", context=_EXACT)
+    written = "".join([f"{digit:04d}" for digit in digits])
+    point = 4 * (weight + 1)  # where the decimal point stands in what is written
+    written = written.ljust(point + scale, "0") if point >= 0 else written.rjust(len(written) - point, "0")
+    point = max(point, 0)
+    whole, fraction = written[:point].lstrip("0") or "0", written[point : point + scale].ljust(scale, "0")
+    text = f"{whole}.{fraction}" if scale else whole
+    return (b"-" if sign and text.strip("0.") else b"") + text.encode()
 
 
 def _bad_external(sign: int, scale: int) -> InvalidValue:
@@ -174,10 +174,10 @@ def _pack(canonical: bytes) -> bytes:
     whole = whole.zfill(-len(whole) // 4 * -4)
     written = whole + fraction.ljust(-scale // 4 * -4, "0")
     digits = [int(written[at : at + 4]) for at in range(0, len(written), 4)]
-    weight = len(whole) // 4 - 1
     first = next((at for at, digit in enumerate(digits) if digit), len(digits))
-    last = next((at for at in range(len(digits), first, -1) if digits[at - 1]), first)
-    digits = digits[first:last]
-    return _HEADER.pack(len(digits), weight - first if digits else 0, sign, scale) + struct.pack(
-        f">{len(digits)}H", *digits
-    )
+    while digits and not digits[-1]:
+        digits.pop()
+    if not digits:
+        return _HEADER.pack(0, 0, 0, scale)
+    count = len(digits) - first
+    return struct.pack(f">HhHH{count}H", count, len(whole) // 4 - 1 - first, sign, scale, *digits[first:])

@@ -27,6 +27,8 @@ class TextCodec(Codec):
     binary_is_canonical = True
 
     def from_text(self, raw: bytes, settings: Settings) -> bytes:
+        if settings.encoding == UTF8 and raw.isascii() and b"\0" not in raw:
+            return raw
         return utf8(raw, settings)
 
     def from_binary(self, raw: bytes, settings: Settings) -> bytes:

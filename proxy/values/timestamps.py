@@ -7,19 +7,21 @@ smallest int64 are infinity and -infinity. Source: PostgreSQL's timestamp.c; doc
 from __future__ import annotations
 
 import struct
+from datetime import datetime, timedelta
 
 from proxy.errors import InvalidValue
 from proxy.values.codec import Codec, bad_binary
-from proxy.values.date_style import date_style
+from proxy.values.date_style import Style, date_style
 from proxy.values.datetime_fields import Reading, bad_format
 from proxy.values.datetime_input import read
-from proxy.values.datetime_output import spell_timestamp
+from proxy.values.datetime_output import spell_clock, spell_offset, spell_timestamp
 from proxy.values.gregorian import DAY, FIRST_TIMESTAMP, SECOND, TIMESTAMP_END, round_to
 from proxy.values.settings import Settings
-from proxy.values.zones import Zone, session_zone
+from proxy.values.zones import FIRST, LAST, Zone, seconds_east, session_zone
 
 INFINITY = 2**63 - 1
 MINUS_INFINITY = -(2**63)
+_EPOCH = datetime(2000, 1, 1)
 _WIRE = struct.Struct(">q")
 
 
@@ -74,7 +76,10 @@ class TimestampCodec(Codec):
         return local
 
     def _spell(self, number: int, settings: Settings) -> str:
-        return spell_timestamp(number, date_style(settings.date_style))
+        style = date_style(settings.date_style)
+        if style.style is Style.ISO and FIRST <= number <= LAST:
+            return spell_clock(_EPOCH + timedelta(microseconds=number))
+        return spell_timestamp(number, style)
 
 
 class TimestamptzCodec(TimestampCodec):
@@ -95,8 +100,11 @@ class TimestamptzCodec(TimestampCodec):
 
     def _spell(self, number: int, settings: Settings) -> str:
         zone = session_zone(settings.time_zone)
-        offset = zone.offset_at(number)
         style = date_style(settings.date_style)
+        if style.style is Style.ISO and FIRST <= number <= LAST:
+            clock = zone.clock_at(number)
+            return spell_clock(clock.replace(tzinfo=None)) + spell_offset(seconds_east(clock))
+        offset = zone.offset_at(number)
         return spell_timestamp(number + offset * SECOND, style, offset, zone.name_at(number))
 
 

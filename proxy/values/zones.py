@@ -18,9 +18,10 @@ from proxy.errors import InvalidValue
 from proxy.values.gregorian import DAY
 
 _EPOCH = datetime(2000, 1, 1)
+_EPOCH_UTC = datetime(2000, 1, 1, tzinfo=UTC)
 _CYCLE = 146_097 * DAY  # 400 years
-_FIRST = -(730_119 - 1000) * DAY  # some moment of the year 3
-_LAST = (2_921_939 - 1000) * DAY  # some moment of the year 9997
+FIRST = -(730_119 - 1000) * DAY  # some moment of the year 3
+LAST = (2_921_939 - 1000) * DAY  # some moment of the year 9997
 _POSIX_FIXED = re.compile(r"(?:<([+-]?\w+)>|([A-Za-z]{3,}))([+-]?)(\d{1,2})(?::(\d{2})(?::(\d{2}))?)?")
 _OF_ONE_MACHINE = {"localtime", "posixrules"}  # not the same zone on the server and here
 _ZERO = timedelta()
@@ -39,7 +40,11 @@ class Zone:
         """Seconds east of UTC at a moment."""
         if self._fixed is not None:
             return self._fixed
-        return _seconds(self._at(moment))
+        return seconds_east(self._at(moment))
+
+    def clock_at(self, moment: int) -> datetime:
+        """What the zone's clocks show at a moment, with the offset; for years from 3 to 9997."""
+        return (_EPOCH_UTC + timedelta(microseconds=moment)).astimezone(self._rules)
 
     def name_at(self, moment: int) -> str:
         """The abbreviation in force at a moment: `CET`, or `-03` where the zone has none."""
@@ -54,7 +59,7 @@ class Zone:
         if self._fixed is not None:
             return self._fixed
         clock = _clock(local).replace(tzinfo=self._rules)
-        return min(_seconds(clock), _seconds(clock.replace(fold=1)))
+        return min(seconds_east(clock), seconds_east(clock.replace(fold=1)))
 
     def history(self) -> Iterator[tuple[str, int]]:
         """Abbreviation and offset every ten days from 1850 to 2050: enough to meet all that were in force."""
@@ -65,15 +70,16 @@ class Zone:
         return _clock(moment).replace(tzinfo=UTC).astimezone(self._rules)
 
 
-def _seconds(clock: datetime) -> int:
+def seconds_east(clock: datetime) -> int:
+    """The offset from UTC of a clock that has a zone."""
     return round((clock.utcoffset() or _ZERO).total_seconds())
 
 
 def _clock(microseconds: int) -> datetime:
     """A datetime with the same place in the calendar's cycle, in years that Python knows."""
-    if microseconds > _LAST:
-        microseconds -= -(-(microseconds - _LAST) // _CYCLE) * _CYCLE
-    return _EPOCH + timedelta(microseconds=max(microseconds, _FIRST))
+    if microseconds > LAST:
+        microseconds -= -(-(microseconds - LAST) // _CYCLE) * _CYCLE
+    return _EPOCH + timedelta(microseconds=max(microseconds, FIRST))
 
 
 def _fixed_offset(rules: tzinfo) -> int | None:
