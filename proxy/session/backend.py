@@ -314,7 +314,7 @@ class Backend:
         state = self._state
         head = self._expect(Kind.EXECUTE, Kind.QUERY)
         self._end_rows()
-        state.copy_mode = state.copy_in = None
+        state.end_copy()
         plan = self._statement_plan(head)
         if plan is not None and plan.copy is not None and plan.copy.to_server:
             state.copying -= 1
@@ -335,7 +335,7 @@ class Backend:
         state = self._state
         state.failed = True
         self._end_rows()
-        state.copy_mode = state.copy_in = None
+        state.end_copy()
         if not state.replies:
             return None
         head = state.replies[0]
@@ -378,7 +378,7 @@ class Backend:
             return b""
         state.spoiled = False
         state.status = status
-        state.copy_mode = state.copy_in = None
+        state.end_copy()
         if status == _IDLE:
             state.end_of_transaction()
         return data[at:end] if discarding or head.swallow else None
@@ -426,6 +426,12 @@ class Backend:
         plan = self._statement_plan(head)
         copy = plan.copy if plan is not None else None
         state.copy_in = self._copy_out = None
+        if data[at] == frames.COPY_IN_RESPONSE:
+            state.taking_copy = True
+            if head.kind is Kind.EXECUTE:  # nor do Syncs earn one that were sent before CopyInResponse came
+                waiting = [reply for reply in state.replies if reply is not SYNC]
+                state.replies.clear()
+                state.replies.extend(waiting)
         if copy is not None and data[at] == frames.COPY_IN_RESPONSE:
             state.copy_in = copy_in(state, copy)
         elif copy is not None:

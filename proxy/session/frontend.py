@@ -430,6 +430,8 @@ class Frontend:
 
     def _sync(self, data: bytes, at: int, end: int) -> bytes | None:
         state = self._state
+        if state.taking_copy:
+            return None  # the server ignores a Sync while it takes COPY data: it earns no reply
         state.skipping = False
         state.names.segment += 1
         state.replies.append(SYNC)
@@ -465,6 +467,7 @@ class Frontend:
             if state.copying and state.replies:
                 raise Wait
             return b""
+        state.taking_copy = False
         if state.copy_in is None:
             return None
         try:
@@ -480,13 +483,13 @@ class Frontend:
             if state.copying and state.replies:
                 raise Wait
             return b""
+        state.taking_copy = False
         return None
 
     def _fail_copy(self, error: ServerError) -> bytes:
         """A row that cannot be encrypted: the server ends the COPY, pgveil's error replaces its own."""
         state = self._state
-        state.copy_in = None
-        state.copy_mode = None
+        state.end_copy()
         if state.replies:
             head = state.replies[0]
             if head is not PLAIN_QUERY:

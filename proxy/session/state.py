@@ -65,6 +65,7 @@ class State:
         self.new_views: set[str] = set()  # of protected columns, made in the open transaction
         self.copy_in: CopyTransformer | None = None
         self.copy_mode: int | None = None  # type byte of the CopyResponse while a COPY is open
+        self.taking_copy = False  # between CopyInResponse and CopyDone or CopyFail
         self.copying = 0  # COPY FROM STDIN statements sent whose CopyInResponse is outstanding
         self.encoding_known = True
         self._reported = {"DateStyle": "ISO, MDY", "IntervalStyle": "postgres", "TimeZone": "UTC"}
@@ -156,6 +157,11 @@ class State:
     def _prepared(self, name: str) -> TextPlan | None:
         statement = self.names.statements.get(name.encode())
         return statement.plan if statement is not None else None
+
+    def end_copy(self) -> None:
+        """No COPY is open any more."""
+        self.copy_mode = self.copy_in = None
+        self.taking_copy = False
 
     def ask(self, request: Request, resume: Resume) -> None:
         """Have the shell do something, and `resume` called (with the error, if it failed) when it is done."""
