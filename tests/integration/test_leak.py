@@ -1,0 +1,102 @@
+"""Every way to write and to read, from statements/*.sql: it works, or is refused; nothing ever leaks.
+
+What works gives the answers of a plain database. What is refused leaves the session as it was.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.integration.cases import DIRECTORY, Case, load
+from tests.integration.pair import Pair
+from tests.integration.ways import ONE_STATEMENT, SIMPLE, WITH_PARAMETERS, Answer, Way, simple
+from tests.proxy_process import canaries_in
+
+
+def _cases() -> list[object]:
+    return [
+        pytest.param(
+            case,
+            id=case.name.replace(" ", "_"),
+            marks=[pytest.mark.xfail(strict=True, reason=case.bug)] if case.bug else [],
+        )
+        for file in sorted(DIRECTORY.glob("*.sql"))
+        for case in load(file.name)
+    ]
+
+
+def _ways(case: Case) -> dict[str, Way]:
+    def as_simple(connection, sql, params, stdin):  # type: ignore[no-untyped-def]
+        return simple(connection, sql, stdin)
+
+    ways = dict(WITH_PARAMETERS) if case.params is not None else {SIMPLE: as_simple, **ONE_STATEMENT}
+    wanted = case.ways or ((SIMPLE,) if case.stdin else tuple(ways))
+    return {name: way for name, way in ways.items() if name in wanted}
+
+
+@pytest.mark.parametrize("case", _cases())
+def test_statement(case: Case, pair: Pair) -> None:
+    """Each case in each way; the files name the lessons that they stand for."""
+    if case.since > pair.plain.postgres.version:
+        pytest.skip(f"PostgreSQL {case.since}")
+    for sql in case.setup:
+        pair.directly(sql)
+    try:
+        for name, way in _ways(case).items():
+            pair.restore()
+            _try(case, pair, name, way)
+    except BaseException:
+        pair.disconnect()
+        raise
+    finally:
+        for sql in case.teardown:
+            pair.directly(sql)
+
+
+def _try(case: Case, pair: Pair, name: str, way: Way) -> None:
+    veiled, plain = pair.connections()
+    params = case.params or ()
+    answers = way(veiled, case.sql, params, case.stdin)
+    expected = way(plain, case.sql, params, case.stdin)
+    assert not any(canaries_in(answer.message) for answer in answers), f"{name}: an error holds a value"
+    if case.expectation == "refused":
+        states = [answer.sqlstate for answer in answers if answer.sqlstate]
+        assert case.sqlstate in states, f"{name}: {answers}"
+        assert set(states) <= {case.sqlstate, "skipped"}, f"{name}: {answers}"
+    else:
+        _compare(case, name, answers, expected)
+    pair.assert_no_leak()
+    _goes_on(case, pair, name)
+
+
+def _compare(case: Case, name: str, answers: list[Answer], expected: list[Answer]) -> None:
+    failed = [answer for answer in answers if answer.sqlstate]
+    if case.expectation == "ok":
+        assert not failed, f"{name}: {failed}"
+    elif case.sqlstate:
+        assert failed, f"{name}: no error: {answers}"
+        assert {a.sqlstate for a in failed} <= {case.sqlstate, "skipped"}, f"{name}: {failed}"
+        return
+    assert len(answers) == len(expected), f"{name}: {answers} instead of {expected}"
+    ordered = "order by" in case.sql.lower()
+    for answer, other in zip(answers, expected, strict=True):
+        assert answer.same_as(other, ordered=ordered), f"{name}: {answer} instead of {other}"
+
+
+def _goes_on(case: Case, pair: Pair, name: str) -> None:
+    """The session is as usable as one of PostgreSQL's own, and both databases hold the same rows."""
+    for sql in ("ROLLBACK", "DISCARD ALL"):
+        answers, expected = pair.both(sql)
+        assert answers == expected, f"{name}, afterwards {sql}: {answers} instead of {expected}"
+    if case.expectation == "refused":
+        pair.restore()
+    for sql in _ROWS:
+        answers, expected = pair.both(sql)
+        assert answers == expected, f"{name}, afterwards {sql}: {answers} instead of {expected}"
+
+
+_ROWS = (
+    "SELECT id, email, ssn, age, born, balance, doc, photo, nick, note FROM public.users ORDER BY id",
+    "SELECT id, user_id, buyer, total, note FROM public.orders ORDER BY id",
+    "SELECT id, name, value FROM public.plain ORDER BY id",
+)
