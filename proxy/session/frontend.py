@@ -13,18 +13,15 @@ from __future__ import annotations
 
 import struct
 
-from crypto.manager import KeyNeed
-from proxy.errors import InvalidValue, KeysUnavailable, ProtocolViolation, Refused, ServerError
-from proxy.protector import MissingKey, key_need, wire_oid
+from proxy.errors import ProtocolViolation, ServerError
+from proxy.protector import MissingKey, wire_oid
 from proxy.session.names import Portal, Statement, Uncertain
+from proxy.session.planning import Planning, Wait
 from proxy.session.replies import BIND, ENDS_WITH_READY, PLAIN_QUERY, SYNC, Kind, Reply
-from proxy.session.requests import FetchKeys, RefreshCatalog
 from proxy.session.state import State
-from proxy.sql.context import UnknownRelations
-from proxy.sql.plan import PLAIN, TextPlan, TransactionChange
-from proxy.sql.planner import Planned
-from proxy.sql.render import render
+from proxy.sql.plan import TextPlan, TransactionChange
 from proxy.wire import frames
+from proxy.wire.backend import ErrorResponse
 from proxy.wire.errors import ProtocolError
 from proxy.wire.frames import FRONTEND_LIMITS, HEADER, LENGTH, frame
 from proxy.wire.frontend import Bind, Close, CopyFail, Describe, Parse, format_of
@@ -32,12 +29,9 @@ from proxy.wire.frontend import Bind, Close, CopyFail, Describe, Parse, format_o
 POISON = b"refused by pgveil"  # a text that no version of the grammar knows
 _POISON_NAME = b"pgveil"
 _FLUSH = frame(frames.FLUSH)
+_FAILED = ord("E")  # status of a failed transaction
 _HELD = 1 << 16  # bytes held while waiting, above which the client is not read
 _STRUCT_ERRORS = (ProtocolError, struct.error)
-
-
-class Wait(Exception):
-    """The message cannot be judged before outstanding replies, or an errand of the shell, are done."""
 
 
 class Frontend:
@@ -49,10 +43,7 @@ class Frontend:
         self._needed = 0  # bytes that make the first message of the buffer whole
         self._streaming = 0  # bytes of a CopyData, not edited, that are still to come
         self.waiting = False
-        self._flush = False  # the server has to be made to answer
-        self._asked: set[KeyNeed] = set()  # keys that were asked for, for the message at hand
-        self._refreshed = False  # the catalogue was read again for the message at hand
-        self._errand_error: ServerError | None = None
+        self._planning = Planning(state, self.resume)
         self._handlers = {
             frames.QUERY: self._query,
             frames.PARSE: self._parse,
@@ -88,7 +79,7 @@ class Frontend:
     def resume(self, error: ServerError | None = None) -> None:
         """What was waited for is there, or has failed."""
         self.waiting = False
-        self._errand_error = error
+        self._planning.error = error
         data = bytes(self._buffer)
         self._buffer.clear()
         self._needed = 0
@@ -104,6 +95,7 @@ class Frontend:
         start = 0
         out = self._state.to_backend
         handlers = self._handlers
+        planning = self._planning
         unpack = LENGTH.unpack_from
         while size - at >= HEADER:
             kind = data[at]
@@ -127,16 +119,15 @@ class Frontend:
                 if self._state.spoiled:
                     self._wait_for_ready()
                 replaced = handler(data, at, end) if handler is not None else None
-            except Wait:
+            except Wait as wait:
                 self._forward(out, data, start, at)
-                if self._flush:
+                if wait.flush:
                     out.append(_FLUSH)
-                    self._flush = False
                 self.waiting = True
                 self._buffer += data[at:]
                 return
-            if self._asked:
-                self._asked.clear()
+            if planning.asked:
+                planning.asked.clear()
             if replaced is not None:
                 self._forward(out, data, start, at)
                 if replaced:
@@ -159,88 +150,11 @@ class Frontend:
         state = self._state
         return state.copy_mode is not None and state.copy_in is None and not state.skipping
 
-    # --- planning ---------------------------------------------------------------------------------------
-
-    def _plan(self, text: bytes) -> Planned:
-        """The plan of a statement text. Raises Wait, or the ServerError that refuses it."""
-        state = self._state
-        if state.barrier and state.replies:
-            self._stall()
-        if state.catalog_changed and state.status == 0x49 and not state.replies:
-            self._ask_for_catalog(None)
-        if self._errand_error is not None:
-            error, self._errand_error = self._errand_error, None
-            raise error
-        planner = state.context.planner()
-        encoded = self._utf8(text)
-        if encoded is None:
-            if planner.mentions(text.decode("latin-1")):
-                raise InvalidValue("the statement is not in the client's encoding", sqlstate="22021")
-            return Planned(PLAIN)
-        if state.backslash_quotes and b"\\" in encoded and planner.mentions_bytes(encoded):
-            raise Refused(
-                "a backslash in a statement on protected tables, while standard_conforming_strings is off",
-                hint="SET standard_conforming_strings = on",
-            )
-        final, self._refreshed = self._refreshed, False
-        try:
-            return planner.plan(encoded, state.view(), final=final)
-        except UnknownRelations as unknown:
-            self._ask_for_catalog(unknown.names or None)
-            raise AssertionError from None
-
-    def _utf8(self, text: bytes) -> bytes | None:
-        encoding = self._state.settings.encoding
-        try:
-            if not self._state.encoding_known:
-                return text if text.isascii() else None
-            if encoding == "utf-8":
-                if not text.isascii():
-                    text.decode()
-                return text
-            return text.decode(encoding).encode()
-        except UnicodeDecodeError:
-            return None
-
-    def _ask_for_catalog(self, names: frozenset[str] | None) -> None:
-        self._state.ask(RefreshCatalog(names), self.resume)
-        self._state.catalog_changed = False
-        self._refreshed = True
-        raise Wait
-
-    def _stall(self) -> None:
-        """Wait until every outstanding reply has come."""
-        self._flush = True
-        raise Wait
-
-    def _fetch_keys(self, need: KeyNeed) -> None:
-        if self._errand_error is not None:
-            error, self._errand_error = self._errand_error, None
-            raise error
-        if need in self._asked:  # it was fetched, and is still not there
-            raise KeysUnavailable(f'there is no key for "{need.name}"')
-        self._asked.add(need)
-        self._state.ask(FetchKeys((need,)), self.resume)
-        raise Wait
-
     def _wait_for_ready(self) -> None:
         """The statement at hand failed on its way back: what follows waits for its ReadyForQuery."""
         replies = self._state.replies
         if replies and replies[-1].kind in ENDS_WITH_READY:
             raise Wait
-
-    def _render(self, planned: Planned) -> tuple[bytes, list[tuple[int, int]]] | None:
-        """The text for the server, and the widths of its parts; None where it goes as it came."""
-        if planned.plan.template is None:
-            return None
-        text, widths = render(planned, self._state.protector.seal_literal)
-        return text.encode(self._state.settings.encoding), widths
-
-    def _guarded_keys(self, plan: TextPlan) -> None:
-        """Have the keys of every field that the plan writes before anything of it is sent."""
-        for field in plan.writes:
-            if self._state.context.keyring().active(field.field.key_name, field.field.algorithm) is None:
-                self._fetch_keys(key_need(field))
 
     # --- simple query -----------------------------------------------------------------------------------
 
@@ -249,17 +163,16 @@ class Frontend:
         if state.skipping:
             return b""
         try:
-            planned = self._plan(_text(data, at + HEADER, end))
+            planned = self._planning.plan(_text(data, at + HEADER, end))
             plan = planned.plan
             if plan.plain:
                 state.names.segment += 1
                 state.replies.append(PLAIN_QUERY)
                 return None
-            self._guarded_keys(plan)
-            rendered = self._render(planned)
+            rendered = self._planning.rendered(planned)
         except ServerError as error:
             state.names.segment += 1
-            state.replies.append(Reply(Kind.QUERY, error=state.error_response(error)))
+            state.replies.append(Reply(Kind.QUERY, error=self._refusal(error)))
             return frame(frames.QUERY, POISON + b"\0")
         state.names.segment += 1
         self._note_effects(plan)
@@ -285,14 +198,13 @@ class Frontend:
             return b""
         message = _read(Parse, data, at, end)
         try:
-            planned = self._plan(message.sql)
+            planned = self._planning.plan(message.sql)
             plan = planned.plan
-            self._guarded_keys(plan)
-            rendered = self._render(planned)
+            rendered = self._planning.rendered(planned)
             statement = Statement(plan, message.types, state.names.segment)
             undo = state.names.parse(message.name, statement)
         except Uncertain:
-            self._stall()
+            raise Wait(flush=True) from None
         except ServerError as error:
             # a Parse of the same name, so that the unnamed statement is lost as in the server
             return self._poison(Kind.PARSE, error, message.name)
@@ -308,23 +220,29 @@ class Frontend:
     def _poison(self, kind: Kind, error: ServerError, name: bytes = _POISON_NAME) -> bytes:
         """Send what fails in the place of a message that is refused."""
         state = self._state
-        undo = None
-        if kind is Kind.PARSE and not name:
-            undo = state.names.close(b"")
-        state.replies.append(Reply(Kind.PARSE, error=state.error_response(error), undo=undo))
+        undo = state.names.lose_unnamed() if kind is Kind.PARSE and not name else None
+        state.replies.append(Reply(Kind.PARSE, error=self._refusal(error), undo=undo))
         return Parse(name, POISON).pack()
+
+    def _refusal(self, error: ServerError) -> ErrorResponse:
+        """The client's error; in a failed transaction every statement has the same one."""
+        if self._state.status == _FAILED and not self._state.replies:
+            error = ServerError(
+                "current transaction is aborted, commands ignored until end of transaction block",
+                sqlstate="25P02",
+            )
+        return self._state.error_response(error)
 
     def _bind(self, data: bytes, at: int, end: int) -> bytes | None:
         state = self._state
         if state.skipping:
             return b""
-        portal_end = data.index(0, at + HEADER, end)
-        name_end = data.index(0, portal_end + 1, end)
-        portal, name = data[at + HEADER : portal_end], data[portal_end + 1 : name_end]
+        portal = _string(data, at + HEADER, end)
+        name = _string(data, at + HEADER + len(portal) + 1, end)
         try:
             statement = state.names.statement(name)
         except Uncertain:
-            self._stall()
+            raise Wait(flush=True) from None
         if statement is None:
             return self._bind_unknown(name)
         if statement.plain:
@@ -347,7 +265,7 @@ class Frontend:
         """A statement that the session has not seen being prepared is not bound."""
         state = self._state
         if state.barrier and state.replies:
-            self._stall()
+            raise Wait(flush=True)
         text = (
             f'prepared statement "{name.decode("utf-8", "replace")}"'
             if name
@@ -377,7 +295,7 @@ class Frontend:
             try:
                 values.append(protector.seal_parameter(wire.role, raw, code, declared))
             except MissingKey as missing:
-                self._fetch_keys(missing.need)
+                self._planning.fetch_key(missing.need)
         return Bind(message.portal, message.statement, tuple(formats), tuple(values), message.result_formats)
 
     def _describe(self, data: bytes, at: int, end: int) -> bytes | None:
@@ -389,7 +307,7 @@ class Frontend:
             try:
                 statement = state.names.statement(message.name)
             except Uncertain:
-                self._stall()
+                raise Wait(flush=True) from None
             state.replies.append(Reply(Kind.DESCRIBE_STATEMENT, statement=statement))
         else:
             portal = state.names.portals.get(message.name)
@@ -400,13 +318,13 @@ class Frontend:
         state = self._state
         if state.skipping:
             return b""
-        name = data[at + HEADER : data.index(0, at + HEADER, end)]
+        name = _string(data, at + HEADER, end)
         portal = state.names.portals.get(name)
         if portal is not None:
             plan = portal.statement.plan
             if not plan.plain:
                 if state.barrier and state.replies and plan.statements[0].effects:
-                    self._stall()
+                    raise Wait(flush=True)
                 self._note_effects(plan)
                 copy = plan.statements[0].copy
                 if copy is not None and copy.to_server:
@@ -424,7 +342,7 @@ class Frontend:
             try:
                 undo = state.names.close(message.name)
             except Uncertain:
-                self._stall()
+                raise Wait(flush=True) from None
         state.replies.append(Reply(Kind.CLOSE, undo=undo))
         return None
 
@@ -456,7 +374,7 @@ class Frontend:
         try:
             rows = state.copy_in.feed(data[at + HEADER : end])
         except MissingKey as missing:
-            self._fetch_keys(missing.need)
+            self._planning.fetch_key(missing.need)
         except ServerError as error:
             return self._fail_copy(error)
         return frame(frames.COPY_DATA, rows) if rows else b""
@@ -497,9 +415,17 @@ class Frontend:
         return CopyFail(b"refused by pgveil").pack()
 
 
+def _string(data: bytes, start: int, end: int) -> bytes:
+    """The string that begins at `start`. Raises ProtocolViolation where it does not end."""
+    stop = data.find(0, start, end)
+    if stop < 0:
+        raise ProtocolViolation("invalid message format")
+    return data[start:stop]
+
+
 def _text(data: bytes, start: int, end: int) -> bytes:
     """The string that a message's body is. Raises ProtocolViolation where it is not just that."""
-    if data[end - 1] != 0 or data.index(0, start) != end - 1:
+    if data.find(0, start, end) != end - 1:
         raise ProtocolViolation("invalid message format")
     return data[start : end - 1]
 

@@ -101,6 +101,16 @@ class Names:
 
         return undo
 
+    def lose_unnamed(self) -> Callable[[bool], None]:
+        """A Parse of the unnamed statement is sent that will fail; how to undo it."""
+        previous = self.statements.pop(b"", None)
+
+        def undo(failed: bool) -> None:
+            if previous is not None and not failed:
+                self.statements[b""] = previous
+
+        return undo
+
     def clear(self) -> None:
         """DEALLOCATE ALL: every statement but the unnamed one, which is harmless to keep."""
         unnamed = self.statements.get(b"")

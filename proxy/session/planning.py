@@ -1,0 +1,111 @@
+"""Plans for the statements of a session: what has to be known, read or fetched before one can be judged."""
+
+from __future__ import annotations
+
+from crypto.manager import KeyNeed
+from proxy.errors import InvalidValue, KeysUnavailable, Refused, ServerError
+from proxy.protector import key_need
+from proxy.session.requests import FetchKeys, RefreshCatalog
+from proxy.session.state import Resume, State
+from proxy.sql.context import UnknownRelations
+from proxy.sql.plan import PLAIN
+from proxy.sql.planner import Planned
+from proxy.sql.render import Widths, render
+
+_IDLE = ord("I")
+
+
+class Wait(Exception):
+    """The message cannot be judged before outstanding replies, or an errand of the shell, are done.
+
+    `flush`: the server has to be made to answer.
+    """
+
+    def __init__(self, *, flush: bool = False) -> None:
+        super().__init__("wait")
+        self.flush = flush
+
+
+class Planning:
+    """Plans the statements of one session. `resume` is called when an errand is done."""
+
+    def __init__(self, state: State, resume: Resume) -> None:
+        self._state = state
+        self._resume = resume
+        self._refreshed = False  # the catalogue was read again for the statement at hand
+        self.asked: set[KeyNeed] = set()  # keys that were asked for, for the message at hand
+        self.error: ServerError | None = None  # of the errand for the message at hand
+
+    def plan(self, text: bytes) -> Planned:
+        """The plan of a statement text. Raises Wait, or the ServerError that refuses it."""
+        state = self._state
+        if state.barrier and state.replies:
+            raise Wait(flush=True)
+        if state.catalog_changed and state.status == _IDLE and not state.replies:
+            self._read_catalog(None)
+        self._raise_error()
+        planner = state.context.planner()
+        encoded = self._utf8(text)
+        if encoded is None:
+            if planner.mentions(text.decode("latin-1")):
+                raise InvalidValue("the statement is not in the client's encoding", sqlstate="22021")
+            return Planned(PLAIN)
+        if state.backslash_quotes and b"\\" in encoded and planner.mentions_bytes(encoded):
+            raise Refused(
+                "a backslash in a statement on protected tables, while standard_conforming_strings is off",
+                hint="SET standard_conforming_strings = on",
+            )
+        final, self._refreshed = self._refreshed, False
+        try:
+            return planner.plan(encoded, state.view(), final=final)
+        except UnknownRelations as unknown:
+            self._read_catalog(unknown.names or None)
+            raise AssertionError from None
+
+    def rendered(self, planned: Planned) -> tuple[bytes, Widths] | None:
+        """The text for the server, and the widths of its parts; None where it goes as it came. Raises Wait.
+
+        The keys of every field that the plan writes are there before anything of it is sent.
+        """
+        keyring = self._state.context.keyring()
+        for field in planned.plan.writes:
+            if keyring.active(field.field.key_name, field.field.algorithm) is None:
+                self.fetch_key(key_need(field))
+        if planned.plan.template is None:
+            return None
+        text, widths = render(planned, self._state.protector.seal_literal)
+        return text.encode(self._state.settings.encoding), widths
+
+    def fetch_key(self, need: KeyNeed) -> None:
+        """Have a key made. Raises Wait, or ServerError where that has failed."""
+        self._raise_error()
+        if need in self.asked:
+            raise KeysUnavailable(f'there is no key for "{need.name}"')
+        self.asked.add(need)
+        self._state.ask(FetchKeys((need,)), self._resume)
+        raise Wait
+
+    def _raise_error(self) -> None:
+        if self.error is not None:
+            error, self.error = self.error, None
+            raise error
+
+    def _read_catalog(self, names: frozenset[str] | None) -> None:
+        self._state.ask(RefreshCatalog(names), self._resume)
+        self._state.catalog_changed = False
+        self._refreshed = True
+        raise Wait
+
+    def _utf8(self, text: bytes) -> bytes | None:
+        """The text in UTF-8; None where it is not in the client's encoding."""
+        encoding = self._state.settings.encoding
+        try:
+            if not self._state.encoding_known:
+                return text if text.isascii() else None
+            if encoding == "utf-8":
+                if not text.isascii():
+                    text.decode()
+                return text
+            return text.decode(encoding).encode()
+        except UnicodeDecodeError:
+            return None
