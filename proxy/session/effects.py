@@ -32,8 +32,8 @@ def apply_effects(state: State, effects: Iterable[Effect], tag: bytes) -> None:
                 state.catalog_changed = True
                 if view is not None:
                     state.new_views.add(view)
-            case PrepareName(name, plan):
-                statement = Statement(plan, (), state.names.segment)
+            case PrepareName(name, plan, text):
+                statement = Statement(text, plan, state.context.planner(), (), state.names.segment)
                 statement.certain = True
                 state.names.statements[name.encode()] = statement
             case DropName(None):

@@ -201,7 +201,8 @@ class Frontend:
             planned = self._planning.plan(message.sql)
             plan = planned.plan
             rendered = self._planning.rendered(planned)
-            statement = Statement(plan, message.types, state.names.segment)
+            planner = state.context.planner()
+            statement = Statement(message.sql, plan, planner, message.types, state.names.segment)
             undo = state.names.parse(message.name, statement)
         except Uncertain:
             raise Wait(flush=True) from None
@@ -245,6 +246,11 @@ class Frontend:
             raise Wait(flush=True) from None
         if statement is None:
             return self._bind_unknown(name)
+        if statement.planner is not state.context.planner():
+            try:
+                self._planning.confirm(statement)
+            except ServerError as error:
+                return self._poison(Kind.BIND, error)
         if statement.plain:
             state.names.portals[portal] = Portal(statement, ())
             state.replies.append(BIND)

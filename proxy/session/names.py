@@ -9,21 +9,40 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from proxy.errors import Refused
 from proxy.sql.plan import CopyPlan, Results, TextPlan
+from proxy.sql.planner import Planner
 from proxy.wire.rows import RowRewriter
 
 
 class Statement:
-    """A prepared statement: its plan and the parameter types that the client declared."""
+    """A prepared statement: its text, its plan and who made it, and the types that the client declared."""
 
-    __slots__ = ("certain", "declared", "plan", "rewriters", "segment")
+    __slots__ = ("certain", "declared", "plan", "planner", "rewriters", "segment", "sql")
 
-    def __init__(self, plan: TextPlan, declared: tuple[int, ...], segment: int) -> None:
+    def __init__(
+        self, sql: bytes, plan: TextPlan, planner: Planner, declared: tuple[int, ...], segment: int
+    ) -> None:
+        self.sql = sql
         self.plan = plan
+        self.planner = planner
         self.declared = declared
         self.segment = segment
         self.certain = False
         self.rewriters: dict[tuple[object, ...], RowRewriter | None] = {}
+
+    def confirm(self, plan: TextPlan, planner: Planner) -> None:
+        """Policy or catalogue have changed: `plan` is what they mean by the statement now.
+
+        Raises Refused with PostgreSQL's own words for a plan that is out of date: drivers then prepare anew.
+        """
+        if (plan.parameters, plan.statements) != (self.plan.parameters, self.plan.statements):
+            raise Refused(
+                "cached plan must not change result type",
+                detail="The policy or the catalogue has changed since the statement was prepared.",
+                hint="Prepare the statement again.",
+            )
+        self.planner = planner
 
     @property
     def plain(self) -> bool:

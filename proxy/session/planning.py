@@ -5,6 +5,7 @@ from __future__ import annotations
 from crypto.manager import KeyNeed
 from proxy.errors import InvalidValue, KeysUnavailable, Refused, ServerError
 from proxy.protector import key_need
+from proxy.session.names import Statement
 from proxy.session.requests import FetchKeys, RefreshCatalog
 from proxy.session.state import Resume, State
 from proxy.sql.context import UnknownRelations
@@ -61,6 +62,12 @@ class Planning:
         except UnknownRelations as unknown:
             self._read_catalog(unknown.names or None)
             raise AssertionError from None
+
+    def confirm(self, statement: Statement) -> None:
+        """Make sure that a prepared statement still means what it did. Raises Wait, or Refused if not."""
+        planner = self._state.context.planner()
+        if statement.planner is not planner:
+            statement.confirm(self.plan(statement.sql).plan, planner)
 
     def rendered(self, planned: Planned) -> tuple[bytes, Widths] | None:
         """The text for the server, and the widths of its parts; None where it goes as it came. Raises Wait.

@@ -155,8 +155,14 @@ class State:
         return self._view
 
     def _prepared(self, name: str) -> TextPlan | None:
+        """The plan of an SQL EXECUTE's statement. Raises Refused where it is out of date."""
         statement = self.names.statements.get(name.encode())
-        return statement.plan if statement is not None else None
+        if statement is None:
+            return None
+        planner = self.context.planner()
+        if statement.planner is not planner:
+            statement.confirm(planner.plan(statement.sql, self.view(), final=True).plan, planner)
+        return statement.plan
 
     def end_copy(self) -> None:
         """No COPY is open any more."""

@@ -136,10 +136,11 @@ class TransactionChange:
 
 @dataclass(frozen=True, slots=True)
 class PrepareName:
-    """SQL PREPARE: the name now stands for `plan`."""
+    """SQL PREPARE: the name now stands for `plan`, which is that of `text`."""
 
     name: str
     plan: TextPlan
+    text: bytes
 
 
 @dataclass(frozen=True, slots=True)

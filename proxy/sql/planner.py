@@ -183,7 +183,7 @@ class Planner:
             )
         rewritten = rewrite(context, prepare=True)
         plan = TextPlan((inner,), None, rewritten.parameters, rewritten.client_parameters)
-        return StatementPlan(effects=(PrepareName(node.name, plan),))
+        return StatementPlan(effects=(PrepareName(node.name, plan, _prepared_text(context.parsed)),))
 
     def _require_known(self, context: Context, session: SessionView) -> None:
         """What the snapshot cannot show, even when read again, may be protected: refuse where it would be."""
@@ -264,6 +264,16 @@ class Planner:
         if item.gap is not None or len(item.columns) != len(names):
             return Refused("its definition has columns that are not known")
         return [(name, value) for name, (_, value) in zip(names, item.columns, strict=True)]
+
+
+def _prepared_text(parsed: Parsed) -> bytes:
+    """The statement that a PREPARE prepares: what follows its first AS outside parentheses."""
+    depth = 0
+    for token in parsed.tokens:
+        depth += (token.text == "(") - (token.text == ")")
+        if depth == 0 and token.name == "AS":
+            return parsed.text[token.end :].encode()
+    return parsed.text.encode()
 
 
 def _written(context: Context, plans: list[StatementPlan]) -> frozenset[BoundField]:
