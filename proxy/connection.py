@@ -185,7 +185,7 @@ class Connection:
                 authentication.backend_received(data)
             elif not authentication.full and (data := self.inbox.take()):
                 authentication.frontend_received(data)
-            elif self.inbox.closed:
+            elif self.inbox.lost or (self.inbox.closed and authentication.asking):
                 raise Gone
             elif backend.closed:
                 raise ServerError("the server closed the connection during authentication", sqlstate="08006")

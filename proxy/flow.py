@@ -24,7 +24,10 @@ LINGER = 60.0  # seconds that a peer has to take what was written before the end
 HIGH_WATER = 256 * 1024  # bytes not yet taken by a peer, above which the other one is not read
 LOW_WATER = 64 * 1024
 
+SHORT = 4096  # bytes of a chunk that may be an error and nothing else
+
 _TERMINATE = frame(TERMINATE)
+_LAST_WORDS = (b"\0VFATAL\0", b"\0VPANIC\0")
 
 
 class Session(Protocol):
@@ -74,6 +77,8 @@ class Flow:
         self.frontend = frontend
         self.backend = backend
         self.frontend_paused = False  # whether the client is not read
+        self.from_frontend = b""  # the last bytes that came from there, a few
+        self.from_backend = b""  # the last chunk, if it was short
         self._fulfil = fulfil
         self._announce = announce
         self._crashed = crashed
@@ -156,9 +161,16 @@ class Flow:
         """The server is gone: the client hears of it, unless it is gone itself or was told why."""
         if self._finished:
             return
-        if not self._eof and not self.session.closing:
+        if not (self._eof or self.session.closing or self._said_goodbye()):
             self.fail(ServerError("the server closed the connection unexpectedly", sqlstate="08006"))
         self._finish()
+
+    def _said_goodbye(self) -> bool:
+        """Whether the client has sent Terminate, or the server its own last words.
+
+        A guess by how the last bytes look; where it is wrong the client merely gets no error before the end.
+        """
+        return self.from_frontend == _TERMINATE or any(word in self.from_backend for word in _LAST_WORDS)
 
     def lost(self, *, backend: bool) -> None:
         """One of the two connections is closed."""
@@ -265,17 +277,19 @@ class _FrontendSide(asyncio.Protocol):
         except Exception as error:
             self._flow.crash(error)
             return
+        flow = self._flow
         if pieces := session.to_backend:
-            self._flow.backend.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+            flow.backend.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
             pieces.clear()
+        flow.from_frontend = data[-5:]
         if (
             session.to_frontend
             or session.request is not None
             or session.closing
             or session.announce_ddl
-            or session.reading is self._flow.frontend_paused
+            or session.reading is flow.frontend_paused
         ):
-            self._flow.settle()
+            flow.settle()
 
     def eof_received(self) -> bool:
         self._flow.frontend_eof()
@@ -307,17 +321,19 @@ class _BackendSide(asyncio.Protocol):
         except Exception as error:
             self._flow.crash(error)
             return
+        flow = self._flow
         if pieces := session.to_frontend:
-            self._flow.frontend.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+            flow.frontend.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
             pieces.clear()
+        flow.from_backend = data if len(data) < SHORT else b""
         if (
             session.to_backend
             or session.request is not None
             or session.closing
             or session.announce_ddl
-            or session.reading is self._flow.frontend_paused
+            or session.reading is flow.frontend_paused
         ):
-            self._flow.settle()
+            flow.settle()
 
     def eof_received(self) -> bool:
         self._flow.backend_eof()

@@ -14,7 +14,8 @@ class Inbox(asyncio.Protocol):
     def __init__(self, activity: asyncio.Event | None = None) -> None:
         self.activity = activity or asyncio.Event()
         self.transport: asyncio.Transport | None = None
-        self.closed = False  # by the peer: what is here is all there will be
+        self.closed = False  # what is here is all there will be
+        self.lost = False  # nothing can be sent any more, either
         self._pieces: list[bytes] = []
         self._size = 0
         self._paused = False
@@ -36,7 +37,7 @@ class Inbox(asyncio.Protocol):
         return True  # whoever waits decides what to do with the other half
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.closed = True
+        self.closed = self.lost = True
         self.activity.set()
 
     def take(self) -> bytes:

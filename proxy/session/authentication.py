@@ -95,6 +95,11 @@ class Authentication:
         """Whether enough bytes of the client wait here: the shell then stops reading."""
         return len(self.frontend_rest) > AUTHENTICATION_LIMIT
 
+    @property
+    def asking(self) -> bool:
+        """Whether the server waits for an answer of the client."""
+        return self._answers > 0
+
     def frontend_received(self, data: bytes) -> None:
         """Bytes of the client; what was not asked for waits."""
         self.frontend_rest += data
