@@ -32,8 +32,8 @@ class IntegerCodec(Codec):
         try:
             number = int(raw)
         except ValueError:
-            number = _parse(raw, self.name)
-        return self.from_number(number)
+            number = None
+        return self.from_number(_parse(raw, self.name) if number is None else number)
 
     def from_binary(self, raw: bytes, settings: Settings) -> bytes:
         try:
