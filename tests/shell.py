@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import uvloop
 
-from proxy.addresses import Endpoint
+from proxy.addresses import Endpoint, parse_url
 from proxy.listeners import Reservation
 from proxy.metrics import Metrics
 from proxy.server import Server, Settings
@@ -83,16 +83,11 @@ def shell(
         running.stop()
 
 
-def tls_upstream(postgres: Postgres, sslmode: str = "verify-full", **options: str) -> Upstream:
+def tls_upstream(postgres: Postgres, **options: str | Path) -> Upstream:
     """The upstream by TLS, its certificate checked."""
-    from proxy.addresses import parse_url
-
-    certificates = certificates_of(postgres)
+    options = {"sslmode": "verify-full", "sslrootcert": certificates_of(postgres).authority, **options}
     query = "&".join(f"{name}={value}" for name, value in options.items())
-    address = parse_url(
-        f"postgresql://127.0.0.1:{postgres.port}?sslmode={sslmode}&sslrootcert={certificates.authority}&{query}",
-        Path("/"),
-    )
+    address = parse_url(f"postgresql://127.0.0.1:{postgres.port}?{query}", Path("/"))
     return Upstream(address.endpoints, address.tls_context(), address.direct_tls)
 
 

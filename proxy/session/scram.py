@@ -168,7 +168,7 @@ class ClientPart:
 
     def server_first(self, message: bytes) -> None:
         """Take the server's challenge; `salt` and `iterations` are known then. Raises ProtocolViolation."""
-        own = self._bare[len(b"n=,r=") :]
+        own = self._bare.partition(b",r=")[2]
         nonce = _attribute(message, 0, b"r")
         if not nonce.startswith(own) or len(nonce) == len(own):
             raise ProtocolViolation("the upstream server's SCRAM nonce does not continue ours")
