@@ -131,7 +131,7 @@ def test_a_role_that_has_expired_is_refused(postgres15_tls: Postgres, knowing: S
         postgres15_tls.execute("ALTER ROLE with_scram VALID UNTIL 'infinity'")
 
 
-# --- a client that does as pgjdbc does: PLUS where it is offered, flag y where it is not -----------------------
+# --- a client that does as pgjdbc does: PLUS where it is offered, flag y where it is not ---
 
 
 class Client:
