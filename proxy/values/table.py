@@ -48,7 +48,7 @@ CODECS: dict[str, Callable[[LogicalType], Codec]] = {
 }
 
 
-@functools.cache
+@functools.lru_cache(maxsize=4096)  # a statement may name any length or scale
 def codec(type: LogicalType) -> Codec:  # noqa: A002 - a type is what it is called everywhere
     """The codec of a logical type, one instance for all; raises Refused for a type that has none."""
     if type.array:

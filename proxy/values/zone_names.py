@@ -53,7 +53,7 @@ def named_zone(word: str, settings: Settings) -> int | Zone | None:
     return minutes * 60
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=1024)
 def _meanings(time_zone: str) -> dict[str, set[int]]:
     """The offsets that each abbreviation of a zone has had."""
     meanings: dict[str, set[int]] = {}

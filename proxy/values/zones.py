@@ -87,7 +87,7 @@ def _fixed_offset(rules: tzinfo) -> int | None:
     return None if offset is None else round(offset.total_seconds())
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=1024)
 def zone(name: str) -> Zone | None:
     """The zone of an IANA name in any case, or of a fixed offset in POSIX form; None if there is none."""
     if name.lower() in _OF_ONE_MACHINE:
