@@ -120,7 +120,7 @@ def test_the_index_of_decisions_has_each_of_them() -> None:
     for row in rows(index):
         [title] = re.findall(r"\[(.*)\]", row[1])
         [file] = links(row[1])
-        assert (directory / file).read_text().startswith(f"# {int(file[:4])}. {title}\n")
+        assert re.match(rf"# 0*{int(file[:4])}\. {re.escape(title)}\n", (directory / file).read_text())
 
 
 def test_the_changelog_has_this_version() -> None:

@@ -254,6 +254,29 @@ def test_what_the_server_sees_of_equal_values(people: Veil) -> None:
     assert address3 is not None
 
 
+def test_a_view_under_a_protected_name_is_refused(people: Veil) -> None:
+    """What an administrator who acts cannot do: the statement says so instead of storing a value in clear."""
+    people.database.execute(
+        "ALTER TABLE people RENAME TO people_really; CREATE VIEW people AS TABLE people_really"
+    )
+    people.execute("CREATE TABLE anything ()")  # DDL through pgveil: the catalogue is read again
+    _wait_until(lambda: sqlstate(people, "SELECT email FROM people") == "0A000")
+    assert sqlstate(people, "INSERT INTO people (id, email) VALUES (3, 'kanarie@c')") == "0A000"
+
+
+def test_a_pinned_search_path_goes_before_that_of_the_role(people: Veil) -> None:
+    """Against an administrator who puts another table of the same name before the protected one."""
+    people.database.execute("CREATE SCHEMA shadow; CREATE TABLE shadow.people (LIKE public.people)")
+    role = f'ALTER ROLE postgres IN DATABASE "{people.database.name}"'
+    people.database.execute(f"{role} SET search_path = shadow, public")
+    people.execute("CREATE TABLE public.anything ()")  # DDL through pgveil: the catalogue is read again
+    _wait_until(lambda: people.execute("SELECT email FROM people") == [])
+    people.execute("INSERT INTO people (id, email) VALUES (3, 'kanarie@c')", options="-csearch_path=public")
+    assert people.database.execute("SELECT count(*) FROM shadow.people") == [(0,)]
+    [(email,)] = people.database.execute("SELECT email FROM public.people WHERE id = 3")
+    assert email.startswith("pgv1:")
+
+
 def test_functions_on_the_server_see_ciphertext(people: Veil) -> None:
     people.database.execute(
         "CREATE FUNCTION first_name() RETURNS text LANGUAGE sql AS 'SELECT name FROM people WHERE id = 1'"
