@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from crypto.envelope import MARKER, from_ascii, key_id
 from crypto.errors import DecryptionError, UnknownKey
 from policy.binding import BoundField
-from proxy.values import codec
+from policy.types import LogicalType
+from proxy.values import Settings, codec
+from proxy.values.arrays import unpack
 
 if TYPE_CHECKING:
     from proxy.protector import Protector
 
 # An envelope as JSON shows it: ASCII storage as it is, bytea storage in hex with an escaped backslash.
 _SEALED = re.compile(rb'"(?:(' + re.escape(MARKER) + rb'[A-Za-z0-9_-]+)|\\\\x([0-9a-f]+))"')
+_SHORT_OFFSET = re.compile(r"T[0-9:.]+[+-]\d\d\Z")
 _NUMBERS = frozenset({"int2", "int4", "int8", "float4", "float8", "numeric"})
 
 
@@ -69,14 +73,29 @@ class JsonResults:
             canonical = self._protector.keyring.opener(name, algorithm, field.type.family)(envelope)
         except DecryptionError:
             raise cannot_open(field) from None
-        settings = self._protector.settings
-        text = codec(field.type).to_text(canonical, settings)
-        if field.type.array:
-            return json.dumps(text.decode(settings.encoding), ensure_ascii=False).encode(settings.encoding)
-        if field.type.name in ("json", "jsonb"):
-            return text
-        if field.type.name == "bool":
-            return b"true" if text == b"t" else b"false"
-        if field.type.name in _NUMBERS and text.lstrip(b"-")[:1].isdigit():
-            return text
-        return json.dumps(text.decode(settings.encoding), ensure_ascii=False).encode(settings.encoding)
+        return json_value(canonical, field.type, self._protector.settings)
+
+
+def json_value(canonical: bytes, logical: LogicalType, settings: Settings) -> bytes:
+    """A value as to_json() writes it, whatever the session's settings: PostgreSQL's `datum_to_json`."""
+    if logical.array:
+        items = [
+            b"null" if i is None else json_value(i, logical.element, settings) for i in unpack(canonical)
+        ]
+        return b"[" + b",".join(items) + b"]"
+    plain = replace(settings, encoding="utf-8", date_style="ISO, MDY")
+    text = codec(logical).to_text(canonical, plain).decode()
+    name = logical.name
+    if name in ("json", "jsonb") or (name in _NUMBERS and text.lstrip("-")[:1].isdigit()):
+        shown = text
+    elif name == "bool":
+        shown = "true" if text == "t" else "false"
+    else:
+        shown = json.dumps(_iso(text) if name.startswith("timestamp") else text, ensure_ascii=False)
+    return shown.encode(settings.encoding)
+
+
+def _iso(text: str) -> str:
+    """A timestamp as ISO 8601 has it: a T between date and time, minutes in the offset."""
+    text = text.replace(" ", "T", 1)
+    return text + ":00" if _SHORT_OFFSET.search(text) else text

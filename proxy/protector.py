@@ -21,7 +21,8 @@ from proxy.errors import CannotOpen, KeysUnavailable
 from proxy.sql.literal import literal_value
 from proxy.sql.plan import ResultColumn, Role, Shape, Slot
 from proxy.storage_text import array_items, array_text, binary_array, binary_items, bytea_bytes
-from proxy.values import Settings, codec, convert
+from proxy.values import Settings, codec, comparand, convert
+from proxy.values.arrays import pack, unpack
 
 Transform = Callable[[bytes], bytes]
 
@@ -62,9 +63,9 @@ class Protector:
         role = slot.role
         assert role is not None
         text = slot.fixed or literal_value(token.decode())
-        value = self.seal_parameter(
-            role, (f"-{text}" if slot.negative else text).encode(), TEXT, 0, utf8=True
-        )
+        raw = (f"-{text}" if slot.negative else text).encode()
+        declared = _number_type(raw) if token[:1].isdigit() or token[:1] == b"." else 0
+        value = self.seal_parameter(role, raw, TEXT, declared, utf8=True)
         quoted = b"E'" + value.replace(b"\\", b"\\\\") + b"'" if b"\\" in value else b"'" + value + b"'"
         return quoted + slot.suffix
 
@@ -72,24 +73,22 @@ class Protector:
         self, role: Role, raw: bytes, wire_format: int, declared: int, *, utf8: bool = False
     ) -> bytes:
         """A parameter's ciphertext, in the format of the client's value. Raises InvalidValue, MissingKey."""
-        settings = self.settings if not utf8 else _in_utf8(self.settings)
-        canonical = convert(raw, wire_format, declared, role.type, settings)
-        if role.cast is not None:  # the value also has to fit the field itself
-            logical = role.field.type.array_of if role.array else role.field.type
-            text = codec(role.type).to_text(canonical, settings)
-            canonical = codec(logical).from_text(text, settings)
+        settings = self.settings.in_utf8() if utf8 else self.settings
+        if role.cast is not None:
+            canonical = convert(raw, wire_format, declared, role.type, settings)
+            inner, inner_format, declared = codec(role.type).to_text(canonical, settings), TEXT, role.type.oid
+        else:
+            inner, inner_format = raw, wire_format
+        logical = role.field.type.array_of if role.array else role.field.type
+        read = comparand if role.compared else convert
+        canonical = read(inner, inner_format, declared, logical, settings)
         if not role.array:
             return self._stored(role.field, canonical, wire_format)
-        return self._stored_array(role, canonical, wire_format, settings)
+        return self._stored_array(role, canonical, wire_format)
 
-    def _stored_array(self, role: Role, canonical: bytes, wire_format: int, settings: Settings) -> bytes:
-        logical = role.field.type.array_of
-        element = codec(role.field.type)
-        items = array_items(codec(logical).to_text(canonical, settings))
-        stored = [
-            None if item is None else self._stored(role.field, element.from_text(item, settings), wire_format)
-            for item in items
-        ]
+    def _stored_array(self, role: Role, canonical: bytes, wire_format: int) -> bytes:
+        items = unpack(canonical)
+        stored = [None if item is None else self._stored(role.field, item, wire_format) for item in items]
         if wire_format == BINARY:
             return binary_array(stored, wire_oid(Role(role.field)))
         return array_text(stored)
@@ -195,17 +194,14 @@ class Protector:
     def _array_opener(self, field: BoundField, column: ResultColumn, wire_format: int) -> Transform:
         assert column.type is not None
         logical, settings = column.type, self.settings
-        element = codec(logical.element)
+        values = codec(logical)
+        write = values.to_binary if wire_format == BINARY else values.to_text
         open_ = self.canonical_opener(field, TEXT if wire_format == TEXT else BINARY)
 
         def open_array(raw: bytes) -> bytes:
             items = binary_items(raw) if wire_format == BINARY else array_items(raw)
-            shown = [None if item is None else element.to_text(open_(item), settings) for item in items]
-            text = array_text(shown)
-            if wire_format == TEXT:
-                return text
-            values = codec(logical)
-            return values.to_binary(values.from_text(text, settings), settings)
+            canonical = pack([None if item is None else open_(item) for item in items])
+            return write(canonical, settings)
 
         return open_array
 
@@ -215,10 +211,12 @@ class Protector:
         return JsonResults(self, column.fields, wire_format).open
 
 
-def _in_utf8(settings: Settings) -> Settings:
-    if settings.encoding == "utf-8":
-        return settings
-    return Settings("utf-8", settings.date_style, settings.interval_style, settings.time_zone)
+def _number_type(number: bytes) -> int:
+    """The type that PostgreSQL gives a number written without quotes (documentation, 4.1.2.6)."""
+    digits = number.removeprefix(b"-")
+    if not digits.isdigit():
+        return TYPES["numeric"].oid
+    return TYPES["int4" if int(digits) < 1 << 31 else "int8" if int(digits) < 1 << 63 else "numeric"].oid
 
 
 def is_sealed(field: BoundField, inner: bytes) -> bool:

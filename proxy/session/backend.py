@@ -195,7 +195,7 @@ class Backend:
     @staticmethod
     def _statement_plan(head: Reply) -> StatementPlan | None:
         if head.kind is Kind.EXECUTE:
-            return head.portal.statement.plan.statements[0] if head.portal is not None else None
+            return head.portal.statement.plan.first if head.portal is not None else None
         if head.plan is None or head.index >= len(head.plan.statements):
             return None
         return head.plan.statements[head.index]

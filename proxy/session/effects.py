@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from proxy.session.names import Statement
+from proxy.session.names import Cursor, Statement
 from proxy.sql.plan import (
     CatalogChange,
+    CloseCursor,
     DeclareCursor,
     DropName,
     Effect,
@@ -28,20 +29,24 @@ def apply_effects(state: State, effects: Iterable[Effect], tag: bytes) -> None:
                 _set_search_path(state, effect)
             case TransactionChange():
                 _transaction(state, effect, tag)
-            case CatalogChange(view):
+            case CatalogChange(names):
                 state.catalog_changed = True
-                if view is not None:
-                    state.new_views.add(view)
+                state.changed_names |= names
             case PrepareName(name, plan, text):
-                statement = Statement(text, plan, state.context.planner(), (), state.names.segment)
+                view = state.view()
+                statement = Statement(text, plan, state.context.planner(), view, (), state.names.segment)
                 statement.certain = True
                 state.names.statements[name.encode()] = statement
             case DropName(None):
                 state.names.clear()
             case DropName(str(name)):
                 state.names.statements.pop(name.encode(), None)
-            case DeclareCursor(name, results):
-                state.names.cursors[name.encode()] = results
+            case DeclareCursor(name, results, hold):
+                state.names.cursors[name.encode()] = Cursor(results, hold)
+            case CloseCursor(None):
+                state.names.cursors.clear()
+            case CloseCursor(str(name)):
+                state.names.cursors.pop(name.encode(), None)
             case _:
                 pass
 

@@ -201,8 +201,8 @@ class Frontend:
             planned = self._planning.plan(message.sql)
             plan = planned.plan
             rendered = self._planning.rendered(planned)
-            planner = state.context.planner()
-            statement = Statement(message.sql, plan, planner, message.types, state.names.segment)
+            made_for = (state.context.planner(), state.view())
+            statement = Statement(message.sql, plan, *made_for, message.types, state.names.segment)
             undo = state.names.parse(message.name, statement)
         except Uncertain:
             raise Wait(flush=True) from None
@@ -238,6 +238,8 @@ class Frontend:
         state = self._state
         if state.skipping:
             return b""
+        if state.barrier and state.replies:
+            raise Wait(flush=True)
         portal = _string(data, at + HEADER, end)
         name = _string(data, at + HEADER + len(portal) + 1, end)
         try:
@@ -246,7 +248,7 @@ class Frontend:
             raise Wait(flush=True) from None
         if statement is None:
             return self._bind_unknown(name)
-        if statement.planner is not state.context.planner():
+        if not statement.confirmed(state.context.planner(), state.view()):
             try:
                 self._planning.confirm(statement)
             except ServerError as error:
@@ -308,6 +310,8 @@ class Frontend:
         state = self._state
         if state.skipping:
             return b""
+        if state.barrier and state.replies:
+            raise Wait(flush=True)
         message = _read(Describe, data, at, end)
         if message.kind == b"S":
             try:
@@ -329,10 +333,10 @@ class Frontend:
         if portal is not None:
             plan = portal.statement.plan
             if not plan.plain:
-                if state.barrier and state.replies and plan.statements[0].effects:
+                if state.barrier and state.replies and plan.first.effects:
                     raise Wait(flush=True)
                 self._note_effects(plan)
-                copy = plan.statements[0].copy
+                copy = plan.first.copy
                 if copy is not None and copy.to_server:
                     state.copying += 1
         state.replies.append(Reply(Kind.EXECUTE, portal=portal))
@@ -349,6 +353,8 @@ class Frontend:
                 undo = state.names.close(message.name)
             except Uncertain:
                 raise Wait(flush=True) from None
+        else:
+            state.names.portals.pop(message.name, None)
         state.replies.append(Reply(Kind.CLOSE, undo=undo))
         return None
 

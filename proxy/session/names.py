@@ -8,41 +8,53 @@ Rule 3  A name that is not certain means nothing beyond the Sync that follows it
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from proxy.errors import Refused
 from proxy.sql.plan import CopyPlan, Results, TextPlan
-from proxy.sql.planner import Planner
+from proxy.sql.planner import Planner, SessionView
 from proxy.wire.rows import RowRewriter
 
 
 class Statement:
     """A prepared statement: its text, its plan and who made it, and the types that the client declared."""
 
-    __slots__ = ("certain", "declared", "plan", "planner", "rewriters", "segment", "sql")
+    __slots__ = ("certain", "declared", "plan", "planner", "rewriters", "segment", "sql", "view")
 
     def __init__(
-        self, sql: bytes, plan: TextPlan, planner: Planner, declared: tuple[int, ...], segment: int
+        self,
+        sql: bytes,
+        plan: TextPlan,
+        planner: Planner,
+        view: SessionView,
+        declared: tuple[int, ...],
+        segment: int,
     ) -> None:
         self.sql = sql
         self.plan = plan
         self.planner = planner
+        self.view = view
         self.declared = declared
         self.segment = segment
         self.certain = False
         self.rewriters: dict[tuple[object, ...], RowRewriter | None] = {}
 
-    def confirm(self, plan: TextPlan, planner: Planner) -> None:
-        """Policy or catalogue have changed: `plan` is what they mean by the statement now.
+    def confirmed(self, planner: Planner, view: SessionView) -> bool:
+        """Whether it was planned for this policy and catalogue, and this search_path."""
+        return self.planner is planner and self.view is view
+
+    def confirm(self, plan: TextPlan, planner: Planner, view: SessionView) -> None:
+        """Policy, catalogue or search_path have changed: `plan` is what they mean by the statement now.
 
         Raises Refused with PostgreSQL's own words for a plan that is out of date: drivers then prepare anew.
         """
         if (plan.parameters, plan.statements) != (self.plan.parameters, self.plan.statements):
             raise Refused(
                 "cached plan must not change result type",
-                detail="The policy or the catalogue has changed since the statement was prepared.",
+                detail="Policy, catalogue or search_path have changed since the statement was prepared.",
                 hint="Prepare the statement again.",
             )
-        self.planner = planner
+        self.planner, self.view = planner, view
 
     @property
     def plain(self) -> bool:
@@ -51,13 +63,11 @@ class Statement:
 
     @property
     def copy(self) -> CopyPlan | None:
-        statements = self.plan.statements
-        return statements[0].copy if statements else None
+        return self.plan.first.copy
 
     @property
     def results(self) -> Results | None:
-        statements = self.plan.statements
-        return statements[0].results if statements else None
+        return self.plan.first.results
 
 
 class Portal:
@@ -70,6 +80,13 @@ class Portal:
         self.formats = formats
 
 
+class Cursor(NamedTuple):
+    """An SQL cursor's results; `hold`: it outlives its transaction."""
+
+    results: Results | None
+    hold: bool
+
+
 class Uncertain(Exception):
     """What a name means is decided by replies that are still to come."""
 
@@ -80,7 +97,7 @@ class Names:
     def __init__(self) -> None:
         self.statements: dict[bytes, Statement] = {}
         self.portals: dict[bytes, Portal] = {}
-        self.cursors: dict[bytes, Results | None] = {}
+        self.cursors: dict[bytes, Cursor] = {}
         self.segment = 0  # counts Sync and Query: what an error skips stays within one
 
     def statement(self, name: bytes) -> Statement | None:
@@ -136,6 +153,12 @@ class Names:
         self.statements.clear()
         if unnamed is not None:
             self.statements[b""] = unnamed
+
+    def end_of_transaction(self) -> None:
+        """Portals end with the transaction, and cursors without HOLD."""
+        self.portals.clear()
+        if self.cursors:
+            self.cursors = {name: cursor for name, cursor in self.cursors.items() if cursor.hold}
 
     def forget_results(self) -> None:
         """Keys or settings have changed: rewriters are made anew."""

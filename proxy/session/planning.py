@@ -9,8 +9,7 @@ from proxy.session.names import Statement
 from proxy.session.requests import FetchKeys, RefreshCatalog
 from proxy.session.state import Resume, State
 from proxy.sql.context import UnknownRelations
-from proxy.sql.plan import PLAIN
-from proxy.sql.planner import Planned
+from proxy.sql.planner import UNKNOWN, Planned
 from proxy.sql.render import Widths, render
 
 _IDLE = ord("I")
@@ -50,7 +49,7 @@ class Planning:
         if encoded is None:
             if planner.mentions(text.decode("latin-1")):
                 raise InvalidValue("the statement is not in the client's encoding", sqlstate="22021")
-            return Planned(PLAIN)
+            return Planned(UNKNOWN)
         if state.backslash_quotes and b"\\" in encoded and planner.mentions_bytes(encoded):
             raise Refused(
                 "a backslash in a statement on protected tables, while standard_conforming_strings is off",
@@ -65,9 +64,9 @@ class Planning:
 
     def confirm(self, statement: Statement) -> None:
         """Make sure that a prepared statement still means what it did. Raises Wait, or Refused if not."""
-        planner = self._state.context.planner()
-        if statement.planner is not planner:
-            statement.confirm(self.plan(statement.sql).plan, planner)
+        planner, view = self._state.context.planner(), self._state.view()
+        if not statement.confirmed(planner, view):
+            statement.confirm(self.plan(statement.sql).plan, planner, view)
 
     def rendered(self, planned: Planned) -> tuple[bytes, Widths] | None:
         """The text for the server, and the widths of its parts; None where it goes as it came. Raises Wait.

@@ -11,8 +11,9 @@ _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 def initial_search_path(parameters: Mapping[str, str]) -> str | None:
     """From the StartupMessage's `search_path`, which wins, or its `options` (-c name=value, --name=value)."""
-    if (direct := parameters.get("search_path")) is not None:
-        return direct
+    for name, value in parameters.items():
+        if name.lower() == "search_path":
+            return value
     found = None
     words = [_ESCAPE.sub(r"\1", word) for word in _WORD.findall(parameters.get("options", ""))]
     for i, word in enumerate(words):

@@ -15,7 +15,7 @@ from proxy.session.replies import SYNC, Replies
 from proxy.session.requests import Request
 from proxy.session.search_path import Path, SearchPath
 from proxy.session.startup_options import initial_search_path
-from proxy.sql.plan import TextPlan
+from proxy.sql.plan import Results, TextPlan
 from proxy.sql.planner import Planner, SessionView
 from proxy.sql.search_path import effective, parse_search_path
 from proxy.values import Settings, python_encoding
@@ -62,7 +62,7 @@ class State:
         self.skipping = False  # the server ignores messages up to the next Sync
         self.barrier = False  # replies are outstanding that change what the next statement means
         self.catalog_changed = False  # DDL went by that no snapshot has
-        self.new_views: set[str] = set()  # of protected columns, made in the open transaction
+        self.changed_names: frozenset[str] = frozenset()  # relations that the open transaction has changed
         self.copy_in: CopyTransformer | None = None
         self.copy_mode: int | None = None  # type byte of the CopyResponse while a COPY is open
         self.taking_copy = False  # between CopyInResponse and CopyDone or CopyFail
@@ -72,7 +72,7 @@ class State:
         self._settings = Settings("utf-8", "ISO, MDY", "postgres", "UTC")
         self._protector: Protector | None = None
         self._view: SessionView | None = None
-        self._view_of: tuple[Path, int] | None = None  # what the view was made of
+        self._view_of: tuple[Path, bool, frozenset[str]] | None = None  # what the view was made of
         self.backslash_quotes = False  # standard_conforming_strings is off
         catalog = context.planner().binding.catalog
         wanted = initial_search_path(context.parameters) or catalog.search_path(context.user)
@@ -125,9 +125,9 @@ class State:
             False  # a value did not open: the client was told of an error that the server knows not
         )
         self.failed = False
-        self.new_views.clear()
+        self.changed_names = frozenset()
         if not self.replies:
-            self.names.portals.clear()
+            self.names.end_of_transaction()
         if self.catalog_changed:
             self.announce_ddl = True
 
@@ -143,25 +143,31 @@ class State:
 
     def view(self) -> SessionView:
         """What a plan may ask of this session."""
-        path = self.search_path.value
-        if self._view is None or self._view_of != (path, len(self.new_views)):
-            self._view_of = (path, len(self.new_views))
+        path = self.search_path
+        made_of = (path.value, path.uncommitted, self.changed_names)
+        if self._view is None or self._view_of != made_of:
+            self._view_of = made_of
             self._view = SessionView(
-                None if path is None else effective(path, self.context.user),
+                None if path.value is None else effective(path.value, self.context.user),
                 self._prepared,
-                lambda name: self.names.cursors.get(name.encode()),
-                frozenset(self.new_views),
+                self._cursor,
+                self.changed_names,
+                path.uncommitted,
             )
         return self._view
+
+    def _cursor(self, name: str) -> Results | None:
+        cursor = self.names.cursors.get(name.encode())
+        return cursor.results if cursor is not None else None
 
     def _prepared(self, name: str) -> TextPlan | None:
         """The plan of an SQL EXECUTE's statement. Raises Refused where it is out of date."""
         statement = self.names.statements.get(name.encode())
         if statement is None:
             return None
-        planner = self.context.planner()
-        if statement.planner is not planner:
-            statement.confirm(planner.plan(statement.sql, self.view(), final=True).plan, planner)
+        planner, view = self.context.planner(), self.view()
+        if not statement.confirmed(planner, view):
+            statement.confirm(planner.plan(statement.sql, view, final=True).plan, planner, view)
         return statement.plan
 
     def end_copy(self) -> None:

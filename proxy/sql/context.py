@@ -10,6 +10,7 @@ from policy.binding import TABLE_KINDS, Binding, BoundField
 from policy.catalog import SYSTEM_SCHEMAS, Relation
 from policy.types import LogicalType
 from proxy.errors import Refused
+from proxy.sql.literal import LITERAL_TOKENS
 from proxy.sql.parse import Node, Parsed, ast
 from proxy.sql.plan import Effect, Results, TextPlan
 from proxy.sql.scope import Columns, Item, Scope, Source, relation_columns
@@ -42,6 +43,8 @@ class Context:
     mentions: Callable[[str], bool]
     prepared: Callable[[str], TextPlan | None] = lambda name: None
     cursors: Callable[[str], Results | None] = lambda name: None
+    changed: frozenset[str] = frozenset()  # relations that the open transaction has changed the meaning of
+    path_unsettled: bool = False  # whether the open transaction has changed search_path
     roles: Roles = field(default_factory=Roles)
     unknown: set[str] = field(default_factory=set)  # relations that the snapshot lacks
     unknown_columns: bool = False
@@ -49,7 +52,7 @@ class Context:
     future: list[tuple[str, str]] = field(default_factory=list)  # of those, the ones that the policy protects
     pinned: set[int] = field(default_factory=set)  # literals whose value the plan depends on
     session_dependent: bool = False
-    new_views: set[str] = field(default_factory=set)  # of protected columns, made earlier in the same text
+    bare_call: Node = None  # the target of a statement that is nothing but SELECT function()
     effects: list[Effect] = field(default_factory=list)
     type_edits: dict[int, tuple[int, str]] = field(default_factory=dict)  # types in DDL
     touched: set[BoundField] = field(default_factory=set)
@@ -65,6 +68,12 @@ class Context:
         """
         name, schema = node.relname, node.schemaname
         catalog = self.binding.catalog
+        if name in self.changed:
+            raise Refused(
+                f'relation "{name}" was changed in a transaction that is still open',
+                detail="What it is now cannot be seen by pgveil yet, and it may hold protected columns.",
+                hint="Commit the transaction first.",
+            )
         if schema:
             if schema in SERVER_SCHEMAS or schema.startswith("pg_temp"):
                 return None
@@ -140,7 +149,14 @@ class Context:
         index = self.parsed.token_at(start) if start is not None and start >= 0 else None
         if index is None:
             return None
-        return CastSite(start, self.type_end(index), logical_type(node))
+        end = self.type_end(index)
+        while index < len(self.parsed.tokens) and self.parsed.tokens[index].start < end:
+            if (
+                self.parsed.tokens[index].name in LITERAL_TOKENS
+            ):  # a limit decides whether the cast is allowed
+                self.pinned.add(self.parsed.tokens[index].start)
+            index += 1
+        return CastSite(start, end, logical_type(node))
 
     def type_end(self, index: int) -> int:
         """End offset of the type's name whose first token is `index` (PostgreSQL's grammar, `Typename`)."""

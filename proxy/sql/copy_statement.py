@@ -12,12 +12,15 @@ from proxy.sql.parse import Node, ast
 from proxy.sql.plan import CopyPlan, ResultColumn
 from proxy.sql.scope import Columns, Item, Scope, require_known_width
 from proxy.sql.sources import relation_source
-from proxy.sql.value import Value
+from proxy.sql.value import Value, require_usable
 
 
 def copy(context: Context, node: Node, column: Callable[[Value], ResultColumn | None]) -> CopyPlan | None:
     """The plan of a COPY; None if nothing protected streams. Raises Refused for the server's own files."""
     columns = _columns(context, node)
+    for _, value in columns:
+        for field in value.fields:
+            require_usable(field, "COPY")
     planned = tuple(column(value) for _, value in columns)
     if not any(planned):
         return None
@@ -40,7 +43,8 @@ def _columns(context: Context, node: Node) -> Columns:
     source = relation_source(context, relation, node.relation, "", [])
     names = [name.sval for name in node.attlist or ()] or _copied(relation)
     if node.is_from:
-        require_no_default(source, names)
+        options = dict(_options(node))
+        require_no_default(context, source, [] if "default" in options else names)
     if node.whereClause is not None:
         condition(context, Scope(sources=[source], items=[Item.of(source)]), node.whereClause, "WHERE")
     by_name = dict(source.columns)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from policy.binding import BoundField
-from policy.catalog import Relation
 from proxy.sql.context import Context
 from proxy.sql.expressions import condition, infer
 from proxy.sql.parse import Node, ast
@@ -22,6 +21,7 @@ from proxy.sql.value import (
     require_usable,
 )
 
+MARKER = "pgv1:"  # in a default that pgveil has encrypted
 NOTHING = Item([])
 
 
@@ -63,25 +63,25 @@ def insert(context: Context, scope: Scope, node: Node) -> Item:
     for column in node.cols or ():
         if column.indirection:
             _refuse_part(source, column.name)
-    if node.selectStmt is not None:
-        _insert_rows(context, scope, node, source, columns)
-    require_no_default(source, columns if node.selectStmt is not None else [])
+    given = _insert_rows(context, scope, node, source, columns) if node.selectStmt is not None else 0
+    require_no_default(context, source, columns[:given])
     inner = Scope(parent=scope, sources=[source], items=[Item.of(source)])
     if node.onConflictClause is not None:
         _on_conflict(context, inner, node.onConflictClause, source)
     return returning(context, inner, node, source)
 
 
-def _insert_rows(context: Context, scope: Scope, node: Node, source: Source, columns: list[str]) -> None:
+def _insert_rows(context: Context, scope: Scope, node: Node, source: Source, columns: list[str]) -> int:
+    """Judge the rows of INSERT; how many of the columns they give a value."""
     rows = node.selectStmt
-    if rows.valuesLists and rows.withClause is None and rows.op == 0:
+    if rows.valuesLists and rows.withClause is None and not rows.sortClause:
         for row in rows.valuesLists:
             for column, item in zip(columns, row, strict=False):
-                _require_default_is_safe(source, column, item)
+                _require_default_is_safe(context, source, column, item)
                 assign(context, source, column, infer(context, scope, item), "INSERT")
             for item in row[len(columns) :]:
                 require_plain(infer(context, scope, item), "INSERT of more values than columns")
-        return
+        return min(len(row) for row in rows.valuesLists)
     item = context.query(context, Scope(parent=scope), rows)
     if item.gap is not None:
         _require_plain_target(source, columns)
@@ -89,6 +89,7 @@ def _insert_rows(context: Context, scope: Scope, node: Node, source: Source, col
         assign(context, source, column, value, "INSERT ... SELECT")
     for _, value in item.columns[len(columns) :]:
         require_plain(value, "INSERT of more values than columns")
+    return len(item.columns)
 
 
 def _require_plain_target(source: Source, columns: list[str]) -> None:
@@ -99,32 +100,35 @@ def _require_plain_target(source: Source, columns: list[str]) -> None:
             refuse(value.field, "INSERT of a star of unknown width", "Name the columns instead of the star.")
 
 
-def require_no_default(source: Source, given: list[str]) -> None:
+def require_no_default(context: Context, source: Source, given: list[str]) -> None:
     """A column that is left out takes its DEFAULT, which the server would store as plaintext."""
     for name, value in source.columns:
         if name not in given and value.field is not None:
-            _refuse_default(source, name, value.field)
+            _refuse_default(context, source, name, value.field)
 
 
-def _require_default_is_safe(source: Source, column: str, item: Node) -> None:
+def _require_default_is_safe(context: Context, source: Source, column: str, item: Node) -> None:
     value = source.column(column)
     if isinstance(item, ast.SetToDefault) and value is not None and value.field is not None:
-        _refuse_default(source, column, value.field)
+        _refuse_default(context, source, column, value.field)
 
 
-def _refuse_default(source: Source, column: str, field: BoundField) -> None:
-    relation: Relation | None = source.relation
-    known = relation.column(column) if relation is not None else None
-    if known is None or not known.has_default or "pgv1:" in (known.default or ""):
-        return
-    if known.default is not None and known.default.upper().startswith("NULL"):
-        return
-    refuse(
-        field,
-        "DEFAULT",
-        "Give the value in the statement, or drop the column's default.",
-        "The column's default is plaintext, which the server would store as it is.",
-    )
+def _refuse_default(context: Context, source: Source, column: str, field: BoundField) -> None:
+    """Refuse where a view's column or the table's own has a default that is plaintext."""
+    base = context.binding.catalog.relations.get(field.relation_oid)
+    own = source.relation.column(column) if source.relation is not None else None
+    columns = [known for known in base.columns if known.number == field.number] if base is not None else []
+    for known in (own, *columns):
+        if known is None or not known.has_default or MARKER in (known.default or ""):
+            continue
+        if known.default is not None and known.default.upper().startswith("NULL"):
+            continue
+        refuse(
+            field,
+            "DEFAULT",
+            "Give the value in the statement, or drop the column's default.",
+            "The column's default is plaintext, which the server would store as it is.",
+        )
 
 
 def _refuse_part(source: Source, column: str) -> None:
@@ -159,11 +163,18 @@ def set_clause(context: Context, scope: Scope, targets: Node, source: Source, cl
         if item.indirection:
             _refuse_part(source, item.name)
         if isinstance(item.val, ast.MultiAssignRef):
+            _require_default_is_safe(context, source, item.name, _part_node(item.val))
             value = _part_of_row(context, scope, item.val)
         else:
-            _require_default_is_safe(source, item.name, item.val)
+            _require_default_is_safe(context, source, item.name, item.val)
             value = infer(context, scope, item.val)
         assign(context, source, item.name, value, clause)
+
+
+def _part_node(node: Node) -> Node:
+    """What is written for one column of a row that is assigned to several; None inside a subquery."""
+    args = node.source.args or () if isinstance(node.source, ast.RowExpr) else ()
+    return args[node.colno - 1] if node.colno <= len(args) else None
 
 
 def _part_of_row(context: Context, scope: Scope, node: Node) -> Value:
@@ -217,9 +228,9 @@ def _merge_insert(context: Context, scope: Scope, when: Node, source: Source) ->
     columns = [column.name for column in when.targetList or ()] or [name for name, _ in source.columns]
     values = when.values or ()
     for column, item in zip(columns, values, strict=False):
-        _require_default_is_safe(source, column, item)
+        _require_default_is_safe(context, source, column, item)
         assign(context, source, column, infer(context, scope, item), "MERGE")
-    require_no_default(source, columns if values else [])
+    require_no_default(context, source, columns[: len(values)])
 
 
 def returning(context: Context, scope: Scope, node: Node, source: Source) -> Item:

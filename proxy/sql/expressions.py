@@ -110,10 +110,12 @@ def _whole_scope(scope: Scope) -> Value:
 
 def _cast(context: Context, scope: Scope, node: Node) -> Value:
     value = infer(context, scope, node.arg)
+    if value.null and isinstance(node.arg, ast.A_Const):
+        value = _open(context, Open(context.parsed.constant_at(node.arg), null=True))
     if not (value.protected or value.opens):
         return value if value.null else PLAIN
     site = context.cast_site(node.typeName)
-    if site is None or (value.opens and _cast_before_minus(context, node)):
+    if site is None or (value.opens and _has_suffix(context, node)):
         require_plain(value, "this spelling of a cast")
         return PLAIN
     if value.opens and site.type is None:
@@ -121,7 +123,7 @@ def _cast(context: Context, scope: Scope, node: Node) -> Value:
     return with_cast(value, site, context.roles)
 
 
-def _cast_before_minus(context: Context, node: Node) -> bool:
+def _has_suffix(context: Context, node: Node) -> bool:
     """`type 'literal' suffix`, as in INTERVAL '1' DAY: the suffix would be left behind."""
     if not isinstance(node.arg, ast.A_Const):
         return False

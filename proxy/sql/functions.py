@@ -40,7 +40,12 @@ ARRAY_MEASURES = frozenset({"array_length", "array_lower", "array_ndims", "array
 # Run SQL that stands in a string: the string is looked at, for it may hold a value beside a protected name.
 SQL_RUNNERS = frozenset(
     {
+        "connectby",
         "crosstab",
+        "crosstab2",
+        "crosstab3",
+        "crosstab4",
+        "crosstabn",
         "cursor_to_xml",
         "dblink",
         "dblink_exec",
@@ -69,7 +74,7 @@ def function_call(context: Context, scope: Scope, node: Node, infer: Infer) -> V
         return PLAIN
     if name == "set_config":
         _set_config(context, node)
-    if name in SQL_RUNNERS:
+    if names[-1] in SQL_RUNNERS:
         _look_inside(context, node)
     if not any(argument.protected or argument.opens for argument in arguments):
         return PLAIN
@@ -83,8 +88,9 @@ def _call(context: Context, name: str, arguments: list[Value]) -> Value:
         return _carried(context, name, arguments)
     if name in JSON_BUILDERS:
         fields = frozenset().union(*(argument.fields for argument in arguments))
-        if name.endswith("object_agg"):
-            require_plain(arguments[0], f"use as a key in {name}()")
+        keys = arguments[:1] if name.endswith("object_agg") else arguments[::2] if "object" in name else []
+        for key in keys:
+            require_plain(key, f"use as a key in {name}()")
         return Value(json=fields) if fields else PLAIN
     if name == "array_agg" and arguments[0].field is not None and not arguments[0].array:
         return replace(arguments[0], array=True)
@@ -147,7 +153,10 @@ def _constant_text(context: Context, node: Node) -> str | None:
 
 
 def _set_config(context: Context, node: Node) -> None:
-    """set_config(name, value, is_local) is SET in the clothes of a function."""
+    """set_config(name, value, is_local) is SET in the clothes of a function.
+
+    What it does is known only where it is all that the statement does; elsewhere it may run, or not.
+    """
     arguments: tuple[Node, ...] = node.args or ()
     name = _constant_text(context, arguments[0]) if arguments else None
     if name is not None and name.lower() != "search_path":
@@ -155,7 +164,7 @@ def _set_config(context: Context, node: Node) -> None:
         return
     value = _constant_text(context, arguments[1]) if len(arguments) == 3 else None
     local = arguments[2].val.boolval if len(arguments) == 3 and _is_boolean(arguments[2]) else None
-    if name is None or value is None or local is None:
+    if name is None or value is None or local is None or context.bare_call is not node:
         context.effects += [SettingChange(), SetSearchPath(None, local=False, known=False)]
     else:
         context.effects.append(SetSearchPath(parse_search_path(value), local=local))
@@ -166,11 +175,12 @@ def _is_boolean(node: Node) -> bool:
 
 
 def _look_inside(context: Context, node: Node) -> None:
-    """A call that runs SQL from a string is refused where the string names a protected table."""
+    """A call that runs SQL from a string: the string has to be a literal that names nothing protected."""
     for argument in node.args or ():
-        text = _constant_text(context, argument)
-        if text is not None and context.mentions(text):
+        inner = argument.arg if isinstance(argument, (ast.TypeCast, ast.NamedArgExpr)) else argument
+        text = _constant_text(context, inner)
+        if (text is None and not isinstance(inner, ast.A_Const)) or context.mentions(text or ""):
             refuse_statement(
-                f"{node.funcname[-1].sval}() runs SQL that names a protected table",
+                f"{node.funcname[-1].sval}() runs SQL that may name a protected table",
                 "Send that SQL as a statement of its own, so that pgveil can analyse it.",
             )

@@ -20,6 +20,7 @@ class Role:
     field: BoundField
     array: bool = False
     cast: LogicalType | None = None
+    compared: bool = False  # not stored: no limit of the field applies to it
 
     @property
     def type(self) -> LogicalType:
@@ -120,10 +121,10 @@ class SettingChange:
 class CatalogChange:
     """The catalogue changes: the snapshot is read again before the next statement is analysed.
 
-    `view`: a view of protected columns was made under this name, which nobody else sees before the commit.
+    `names`: relations that may mean protected columns now, which nobody else can see before the commit.
     """
 
-    view: str | None = None
+    names: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +154,29 @@ class DropName:
 
 @dataclass(frozen=True, slots=True)
 class DeclareCursor:
+    """A cursor by its name; without `hold` it ends with the transaction."""
+
     name: str
     results: Results | None
+    hold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CloseCursor:
+    """CLOSE; None: all of them."""
+
+    name: str | None
 
 
 Effect = (
-    SetSearchPath | SettingChange | CatalogChange | TransactionChange | PrepareName | DropName | DeclareCursor
+    SetSearchPath
+    | SettingChange
+    | CatalogChange
+    | TransactionChange
+    | PrepareName
+    | DropName
+    | DeclareCursor
+    | CloseCursor
 )
 
 
@@ -186,6 +204,11 @@ class TextPlan:
     writes: frozenset[BoundField] = frozenset()
 
     plain: bool = field(init=False)  # neither text, parameters nor results hold anything protected
+
+    @property
+    def first(self) -> StatementPlan:
+        """The statement of a text that has one; a text may also be empty."""
+        return self.statements[0] if self.statements else PLAIN_STATEMENT
 
     def __post_init__(self) -> None:
         untouched = self.template is None and self.parameters is None

@@ -15,12 +15,14 @@ from proxy.sql.parse import Node, Parsed, SyntaxFailure, ast, parse
 from proxy.sql.plan import (
     PLAIN,
     CatalogChange,
+    DeclareCursor,
     PrepareName,
     Results,
     SetSearchPath,
     SettingChange,
     StatementPlan,
     TextPlan,
+    TransactionChange,
 )
 from proxy.sql.rewrite import literal_tokens, rewrite
 from proxy.sql.scope import Columns, Item, Scope
@@ -31,6 +33,14 @@ from proxy.sql.value import Roles
 
 _CACHEABLE = (ast.SelectStmt, ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt)
 _LONG = 1 << 16  # bytes of a text that is not parsed unless it names something protected, nor kept
+_TOO_LONG = 1 << 20  # bytes of a text that is not parsed even if it may change the session's settings
+_MAY_CHANGE = re.compile(
+    rb"(?i)\b(?:set|reset|discard|set_config|search_path|prepare|deallocate|declare|create|alter|drop|do|call"
+    rb"|commit|end|rollback|abort|release)\b"
+)
+UNKNOWN = TextPlan(
+    (StatementPlan(effects=(SetSearchPath(None, known=False), SettingChange(), CatalogChange())),)
+)  # of a text that may do anything but touch what is protected
 _PASSES = 8  # each pass finds at least one new role; more than a few means a statement built to be slow
 
 
@@ -41,7 +51,8 @@ class SessionView:
     search_path: tuple[str, ...] | None = ("public",)  # None: not known
     prepared: Callable[[str], TextPlan | None] = lambda name: None
     cursors: Callable[[str], Results | None] = lambda name: None
-    uncommitted: frozenset[str] = frozenset()  # views of protected columns made in the open transaction
+    uncommitted: frozenset[str] = frozenset()  # relations that the open transaction has changed
+    path_unsettled: bool = False  # whether the open transaction has changed search_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +96,12 @@ class Planner:
             if plan is not None:
                 return Planned(plan, pieces.literals, pieces.groups)
         if len(text) > _LONG and not self.mentions_bytes(text):
-            return Planned(PLAIN)  # too long to be worth a parse, and it names nothing protected
+            # too long to be worth a parse, and it names nothing protected
+            constant = pieces.shape if pieces is not None else text
+            if _MAY_CHANGE.search(constant) is None:
+                return Planned(PLAIN)
+            if len(constant) > _TOO_LONG:
+                return Planned(UNKNOWN)
         if pieces is not None and (planned := self._plan_split(pieces, session, final)) is not None:
             return planned
         analysis = self._analyse(text.decode(), session, final)
@@ -121,11 +137,11 @@ class Planner:
             if self.mentions(text):
                 raise
             # newer syntax, or an error that the server words better; whatever it does, look again afterwards
-            return Analysis(TextPlan((StatementPlan(effects=(SettingChange(),)),)), None)
+            return Analysis(UNKNOWN, None)
         context, plans = self._passes(parsed, session)
         if (context.unknown or context.unknown_columns) and not final:
             raise UnknownRelations(frozenset(context.unknown))
-        self._require_known(context, session)
+        self._require_known(context)
         return self._finish(context, plans)
 
     def _passes(self, parsed: Parsed, session: SessionView) -> tuple[Context, list[StatementPlan]]:
@@ -148,28 +164,39 @@ class Planner:
             self.mentions,
             session.prepared,
             session.cursors,
+            session.uncommitted,
+            session.path_unsettled,
             roles,
         )
 
     def _statements(self, context: Context) -> list[StatementPlan]:
         """Judge the statements of a text in order: each sees what the ones before have set."""
         plans = []
-        local: dict[str, TextPlan] = {}
-        outer = context.prepared
-        context.prepared = lambda name: local.get(name) or outer(name)
+        prepared: dict[str, TextPlan] = {}
+        cursors: dict[str, Results | None] = {}
+        outer_prepared, outer_cursors = context.prepared, context.cursors
+        context.prepared = lambda name: prepared.get(name) or outer_prepared(name)
+        context.cursors = lambda name: cursors[name] if name in cursors else outer_cursors(name)
         for node in context.parsed.statements:
-            plan = (
-                self._prepare(context, node)
-                if isinstance(node, ast.PrepareStmt)
-                else statement(context, node)
-            )
+            if isinstance(node, ast.PrepareStmt):
+                plan = self._prepare(context, node)
+            else:
+                plan = statement(context, node)
             for effect in plan.effects:
-                if isinstance(effect, SetSearchPath):
-                    context.search_path = effect.value if effect.known and effect.value is not None else None
-                elif isinstance(effect, PrepareName):
-                    local[effect.name] = effect.plan
-                elif isinstance(effect, CatalogChange) and effect.view is not None:
-                    context.new_views.add(effect.view)
+                match effect:
+                    case SetSearchPath():
+                        context.search_path = effect.value if effect.known else None
+                        context.path_unsettled = True
+                    case TransactionChange(kind) if kind != "begin" and context.path_unsettled:
+                        context.search_path = None  # back to whatever it was
+                    case PrepareName(name, inner):
+                        prepared[name] = inner
+                    case DeclareCursor(name, results):
+                        cursors[name] = results
+                    case CatalogChange(names):
+                        context.changed |= names
+                    case _:
+                        pass
             plans.append(plan)
         return plans
 
@@ -185,7 +212,7 @@ class Planner:
         plan = TextPlan((inner,), None, rewritten.parameters, rewritten.client_parameters)
         return StatementPlan(effects=(PrepareName(node.name, plan, _prepared_text(context.parsed)),))
 
-    def _require_known(self, context: Context, session: SessionView) -> None:
+    def _require_known(self, context: Context) -> None:
         """What the snapshot cannot show, even when read again, may be protected: refuse where it would be."""
         for schema, table in context.future:
             raise Refused(
@@ -199,11 +226,6 @@ class Planner:
                 f'column "{column}" is protected by the policy and does not exist',
                 sqlstate="42703",
                 detail="A column made in a transaction that is still open cannot be seen by pgveil yet.",
-                hint="Commit the transaction that creates it first.",
-            )
-        for name in context.unknown & (session.uncommitted | context.new_views):
-            raise Refused(
-                f'view "{name}" of protected columns was made in a transaction that is still open',
                 hint="Commit the transaction that creates it first.",
             )
 
@@ -300,7 +322,8 @@ def _names_pattern(binding: Binding) -> re.Pattern[str]:
 
 
 def _any_of(names: set[str]) -> re.Pattern[str]:
-    words = "|".join(re.escape(name) for name in sorted(names))
+    spelled = names | {name.replace('"', '""') for name in names}
+    words = "|".join(re.escape(name) for name in sorted(spelled))
     return re.compile(rf'[uU]&"|(?<!\w)(?:{words})(?!\w)' if words else r'[uU]&"', re.IGNORECASE)
 
 

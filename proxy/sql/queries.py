@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pglast.enums import SetOperation
 
-from proxy.sql.context import Context, refuse_statement
+from proxy.sql.context import Context, descendants, refuse_statement
 from proxy.sql.expressions import condition, infer
 from proxy.sql.functions import window
 from proxy.sql.parse import Node, ast
@@ -22,7 +22,7 @@ from proxy.sql.value import (
 
 def with_clause(context: Context, scope: Scope, node: Node) -> None:
     """Make the common table expressions of WITH known in a scope."""
-    for table in node.ctes if node is not None else ():
+    for table in _in_order(node) if node is not None else ():
         if table.search_clause is not None or table.cycle_clause is not None:
             _require_plain_query(context, scope, table)
         item = _common_table(context, scope, table, recursive=bool(node.recursive))
@@ -31,6 +31,28 @@ def with_clause(context: Context, scope: Scope, node: Node) -> None:
             (names[i] if i < len(names) else name, value) for i, (name, value) in enumerate(item.columns)
         ]
         scope.tables[table.ctename] = CommonTable(columns, opaque=item.gap is not None)
+
+
+def _in_order(node: Node) -> list[Node]:
+    """The members of WITH, each after those that it names: those of WITH RECURSIVE may name later ones."""
+    if not node.recursive:
+        return list(node.ctes)
+    by_name = {table.ctename: table for table in node.ctes}
+    ordered: dict[str, Node] = {}
+    visiting: set[str] = set()
+
+    def visit(name: str) -> None:
+        if name in ordered or name in visiting:
+            return
+        visiting.add(name)
+        for item in descendants(by_name[name].ctequery):
+            if isinstance(item, ast.RangeVar) and not item.schemaname and item.relname in by_name:
+                visit(item.relname)
+        ordered[name] = by_name[name]
+
+    for name in by_name:
+        visit(name)
+    return list(ordered.values())
 
 
 def _require_plain_query(context: Context, scope: Scope, table: Node) -> None:
@@ -52,7 +74,9 @@ def _common_table(context: Context, scope: Scope, table: Node, *, recursive: boo
     columns = [(names[i] if i < len(names) else name, value) for i, (name, value) in enumerate(first.columns)]
     inner.tables[table.ctename] = CommonTable(columns, opaque=first.gap is not None)
     second = context.query(context, Scope(parent=inner), body.rarg)
-    return _united(context, first, second, body)
+    output = _united(context, first, second, body)
+    order_by(context, inner, body.sortClause or (), output)
+    return output
 
 
 def select(context: Context, scope: Scope, node: Node) -> Item:
@@ -62,16 +86,24 @@ def select(context: Context, scope: Scope, node: Node) -> Item:
         output = _set_operation(context, scope, node)
     elif node.valuesLists:
         output = values(context, scope, node.valuesLists)
+        order_by(context, scope, node.sortClause or (), output)
     else:
         output = _select(context, scope, node)
     for limit in (node.limitOffset, node.limitCount):
         require_plain(infer(context, scope, limit), "LIMIT or OFFSET")
-    if node.intoClause is not None and any(value.protected for _, value in output.columns):
+    if node.intoClause is not None:
+        refuse_copy(context, node.intoClause.rel, output, "SELECT INTO")
+    return output
+
+
+def refuse_copy(context: Context, target: Node, output: Item, statement: str) -> None:
+    """A table made of a query's rows: its columns get what the query gives, ciphertext or plaintext."""
+    known = any(table == target.relname for _, table in context.binding.policy.tables)
+    if known or any(value.protected for _, value in output.columns):
         refuse_statement(
-            "SELECT INTO would copy protected values to a table that the policy does not know",
+            f"{statement} would copy rows past the policy",
             "Create the table, classify its columns, and use INSERT ... SELECT.",
         )
-    return output
 
 
 def _select(context: Context, scope: Scope, node: Node) -> Item:
@@ -133,8 +165,9 @@ def _output_or(context: Context, scope: Scope, node: Node, output: Item) -> Valu
         for known, value in output.columns:
             if known == name:
                 return value
-    if isinstance(node, ast.A_Const) and isinstance(node.val, ast.Integer):
+    if isinstance(node, ast.A_Const):
         context.pinned.add(context.parsed.constant_at(node))
+    if isinstance(node, ast.A_Const) and isinstance(node.val, ast.Integer):
         position: int = node.val.ival - 1
         if output.gap is not None and position >= output.gap:
             require_known_width((output,))

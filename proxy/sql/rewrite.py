@@ -102,6 +102,7 @@ def _same(one: Role | None, other: Role | None) -> bool:
         one.field.field.key_name == other.field.field.key_name
         and one.field.field.algorithm == other.field.field.algorithm
         and one.type == other.type
+        and one.compared == other.compared
         and one.field.storage == other.field.storage
     )
 
@@ -130,16 +131,19 @@ def _slots(context: Context) -> list[tuple[int, int, Slot]]:
     ordinals = {token.start: i for i, token in enumerate(literal_tokens(parsed))}
     found = []
     for offset, open_value in sorted(context.roles.opens.items()):
-        if open_value.parameter:
+        if open_value.parameter or open_value.null:
             continue
         role = context.roles.by_offset[offset]
         index = parsed.token_at(offset)
         assert index is not None
         token = parsed.tokens[index]
         suffix = b"" if open_value.casts or role.field.storage != "bytea" else _suffix(role)
+        following = parsed.tokens[index + 1].text.lower() if index + 1 < len(parsed.tokens) else ""
+        if token.name == "USCONST" and following == "uescape":
+            refuse(role.field, "UESCAPE", "Write the characters themselves.")
         if token.start in ordinals:
             found.append((token.start, token.end, Slot(ordinals[token.start], role, suffix=suffix)))
-        elif token.text == "-":
+        elif token.text == "-" and parsed.tokens[index + 1].start in ordinals:
             number = parsed.tokens[index + 1]
             slot = Slot(ordinals[number.start], role, negative=True, suffix=suffix)
             found.append((token.start, number.end, slot))

@@ -103,7 +103,7 @@ class Scope:
             if found:
                 return found[0]
             if any(item.gap is not None for item in scope.items):
-                return PLAIN  # an opaque source is nearer than the outer scopes
+                return _beyond_gap(scope.parent, name)
             scope = scope.parent
         return None
 
@@ -125,6 +125,18 @@ class Scope:
                     gap = len(columns) + item.gap
             columns += item.columns
         return Item(columns, gap)
+
+
+def _beyond_gap(outer: Scope | None, name: str) -> Value:
+    """A source of unknown columns is nearer than the outer scopes: it may have the column, or not."""
+    value = outer.column(name) if outer is not None else None
+    if value is not None and (value.protected or value.opens):
+        raise Refused(
+            f'cannot tell what column "{name}" means here',
+            detail="A source of unknown columns is nearer than the table that has a column of this name.",
+            hint="Write the table's name before the column's.",
+        )
+    return PLAIN
 
 
 def require_known_width(items: Iterable[Item]) -> None:

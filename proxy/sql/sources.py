@@ -92,6 +92,9 @@ def _join(context: Context, scope: Scope, node: Node) -> Item:
     for name in shared:
         compare(_named(left, name), _named(right, name), context.roles, "JOIN ... USING")
     item = merged(left, right, shared) if shared else joined(left, right)
+    if node.join_using_alias is not None:
+        merged_columns = [column for column in item.columns if column[0] in shared]
+        inner.sources.append(Source(node.join_using_alias.aliasname, merged_columns))
     if node.quals is not None:
         _on(context, inner, item, node)
     if node.alias is None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from proxy.errors import Refused
-from proxy.sql import ddl, dml, queries
+from proxy.sql import ddl, dml, queries, tables
 from proxy.sql.context import Context, descendants, refuse_statement
 from proxy.sql.copy_statement import copy
 from proxy.sql.expressions import infer
 from proxy.sql.parse import Node, ast
 from proxy.sql.plan import (
     CatalogChange,
+    CloseCursor,
     DeclareCursor,
     DropName,
     Effect,
@@ -62,7 +63,17 @@ _QUERIES: dict[type, Callable[[Context, Scope, Node], Item]] = {
 
 
 def _query(context: Context, node: Node) -> StatementPlan:
+    context.bare_call = _bare_call(node)
     return StatementPlan(results=results(query(context, Scope(), node)))
+
+
+def _bare_call(node: Node) -> Node:
+    """The call of a statement that is nothing but SELECT function(); else None."""
+    if not isinstance(node, ast.SelectStmt) or len(node.targetList or ()) != 1:
+        return None
+    clauses = ("fromClause", "whereClause", "groupClause", "havingClause", "limitCount", "limitOffset")
+    others = ("withClause", "distinctClause", "valuesLists", "sortClause")
+    return None if any(getattr(node, name) for name in clauses + others) else node.targetList[0].val
 
 
 def results(item: Item) -> Results | None:
@@ -100,30 +111,38 @@ def _explain(context: Context, node: Node) -> StatementPlan:
 def _execute(context: Context, node: Node) -> StatementPlan:
     context.session_dependent = True
     inner = context.prepared(node.name)
-    roles = {}
-    if inner is not None:
-        roles = {p.source: p.role for p in inner.parameters or () if p.role is not None}
+    if inner is None:
+        raise Refused(f'prepared statement "{node.name}" does not exist', sqlstate="26000")
+    roles = {p.source: p.role for p in inner.parameters or () if p.role is not None}
     for i, argument in enumerate(node.params or ()):
         value = infer(context, Scope(), argument)
         if (role := roles.get(i)) is not None:
             fit(value, role.field, context.roles, "an argument of EXECUTE", array=role.array)
         else:
             require_plain(value, "an argument of EXECUTE")
-    return StatementPlan(results=inner.statements[0].results if inner is not None else None)
+    return StatementPlan(results=inner.first.results)
 
 
 def _deallocate(context: Context, node: Node) -> StatementPlan:
     return StatementPlan(effects=(DropName(node.name),))
 
 
+_CURSOR_OPT_HOLD = 0x0020  # CURSOR_OPT_HOLD of PostgreSQL's parsenodes.h
+
+
 def _declare(context: Context, node: Node) -> StatementPlan:
     output = results(query(context, Scope(), node.query))
-    return StatementPlan(effects=(DeclareCursor(node.portalname, output),))
+    hold = bool(node.options & _CURSOR_OPT_HOLD)
+    return StatementPlan(effects=(DeclareCursor(node.portalname, output, hold),))
 
 
 def _fetch(context: Context, node: Node) -> StatementPlan:
     context.session_dependent = True
     return StatementPlan() if node.ismove else StatementPlan(results=context.cursors(node.portalname))
+
+
+def _close(context: Context, node: Node) -> StatementPlan:
+    return StatementPlan(effects=(CloseCursor(node.portalname),))
 
 
 # --- transactions and settings ---------------------------------------------------------------------------
@@ -190,7 +209,13 @@ def _one(name: str) -> tuple[str, ...]:
 
 def _discard(context: Context, node: Node) -> StatementPlan:
     if node.target.name == "DISCARD_ALL":
-        return StatementPlan(effects=(DropName(None, everything=True), SetSearchPath(None), SettingChange()))
+        everything = (
+            DropName(None, everything=True),
+            CloseCursor(None),
+            SetSearchPath(None),
+            SettingChange(),
+        )
+        return StatementPlan(effects=everything)
     return StatementPlan()
 
 
@@ -200,12 +225,9 @@ def _discard(context: Context, node: Node) -> StatementPlan:
 _HARMLESS = frozenset(
     {
         "CheckPointStmt",
-        "ClosePortalStmt",
         "ClusterStmt",
         "CommentStmt",
         "ConstraintsSetStmt",
-        "CreatePublicationStmt",
-        "CreateStatsStmt",
         "DropStmt",
         "GrantStmt",
         "ListenStmt",
@@ -219,7 +241,6 @@ _HARMLESS = frozenset(
         "VacuumStmt",
         "VariableShowStmt",
         "AlterOwnerStmt",
-        "AlterPublicationStmt",
         "CreateForeignTableStmt",
         "DropOwnedStmt",
         "AlterSeqStmt",
@@ -270,12 +291,16 @@ def _checked(rule: Callable[[Context, Node], None]) -> Callable[[Context, Node],
 
 _RULES: dict[type, Callable[[Context, Node], StatementPlan]] = {
     ast.AlterObjectSchemaStmt: _checked(ddl.move),
-    ast.AlterTableStmt: _checked(ddl.alter_table),
+    ast.AlterPublicationStmt: _checked(ddl.publication),
+    ast.AlterTableStmt: _checked(tables.alter_table),
     ast.CallStmt: _call,
+    ast.ClosePortalStmt: _close,
     ast.CopyStmt: _copy,
     ast.CreateFunctionStmt: _checked(ddl.opaque_body),
     ast.CreatePolicyStmt: _checked(ddl.row_policy),
-    ast.CreateStmt: _checked(ddl.create_table),
+    ast.CreatePublicationStmt: _checked(ddl.publication),
+    ast.CreateStatsStmt: _checked(ddl.statistics),
+    ast.CreateStmt: _checked(tables.create_table),
     ast.CreateTableAsStmt: _checked(ddl.create_table_as),
     ast.CreateTrigStmt: _checked(ddl.trigger),
     ast.DeallocateStmt: _deallocate,

@@ -34,6 +34,7 @@ class Open:
     offset: int
     parameter: int = 0  # n of $n; 0: a literal
     casts: tuple[CastSite, ...] = ()
+    null: bool = False  # NULL with a cast: nothing to encrypt, but the cast has to name the storage type
     levels: int = 0  # +1: an array whose elements are meant (unnest); -1: an element of ARRAY[...]
 
 
@@ -76,6 +77,7 @@ HINTS = {
     "pattern": "Search for the whole value with =, or filter in the application.",
     "order": "Sort and filter by range in the application, or by a column that is not protected.",
     "function": "Return the column itself and apply the function in the application.",
+    "twice": "Write the value twice.",
     "value": "Pass the value itself, as a parameter or a literal, so that pgveil can encrypt it.",
 }
 
@@ -106,6 +108,11 @@ def same_key(one: BoundField, other: BoundField) -> bool:
     )
 
 
+def _same_either_way(field: BoundField) -> bool:
+    """Whether a value is the same stored as compared: the type neither rounds it nor limits it."""
+    return field.type.name in ("text", "bytea", "bool", "uuid", "inet", "int8") and field.type.modifier < 0
+
+
 class Roles:
     """The roles of open values, by occurrence, and the edits that casts around protected values need."""
 
@@ -121,7 +128,8 @@ class Roles:
             role = self.by_parameter.get(item.parameter) if item.parameter else None
             if role is not None:
                 array = role.array and item.levels == 0
-                self.assign(item, role.field, array=array, construct=construct)
+                compared = role.compared
+                self.assign(item, role.field, array=array, construct=construct, compared=compared)
 
     def of(self, open_value: Open) -> Value | None:
         """The value that an occurrence already is by its role; None while it is open."""
@@ -130,16 +138,20 @@ class Roles:
             return None
         return Value(field=role.field, array=role.array, type=role.cast)
 
-    def assign(self, open_value: Open, field: BoundField, *, array: bool, construct: str) -> None:
+    def assign(
+        self, open_value: Open, field: BoundField, *, array: bool, construct: str, compared: bool = False
+    ) -> None:
         """Give an occurrence its role. Raises Refused where it already has another one."""
         depth = int(array) + open_value.levels
         if depth not in (0, 1):
             refuse(field, f"an array of another depth in {construct}", HINTS["value"])
         array = depth == 1
-        role = Role(field, array, self._cast(open_value, field, construct))
+        role = Role(field, array, self._cast(open_value, field, construct), compared)
         known = self.by_offset.get(open_value.offset)
         if known is not None and not (same_key(known.field, field) and known.array == array):
             refuse(field, f"one value used for two fields in {construct}", HINTS["value"])
+        if known is not None and known.compared != compared and not _same_either_way(field):
+            refuse(field, f"one value that is both stored and compared, in {construct}", HINTS["twice"])
         if known is None:
             self.by_offset[open_value.offset] = role
             self.opens[open_value.offset] = open_value
@@ -173,7 +185,7 @@ def storage_name(field: BoundField, *, array: bool = False) -> str:
     return f"{name}[]" if array else name
 
 
-def unify(values: Sequence[Value], roles: Roles, construct: str) -> Value:
+def unify(values: Sequence[Value], roles: Roles, construct: str, *, compared: bool = False) -> Value:
     """The common value of alternatives (CASE, COALESCE, UNION, rows of VALUES)."""
     holders = [value for value in values if value.protected]
     if not holders:
@@ -189,8 +201,17 @@ def unify(values: Sequence[Value], roles: Roles, construct: str) -> Value:
     if first.field is None:
         return _unify_rows(values, roles, construct)
     for value in values:
-        fit(value, first.field, roles, construct, array=first.array)
-    return first
+        fit(value, first.field, roles, construct, array=first.array, compared=compared)
+    return replace(first, type=_common_type(holders))
+
+
+def _common_type(holders: Sequence[Value]) -> LogicalType | None:
+    """The type of alternatives of one family: the widest integer, text without a limit."""
+    types = [value.type or value.field.type for value in holders if value.field is not None]
+    if len(set(types)) == 1:
+        return holders[0].type
+    widest = max(types, key=lambda t: (t.typlen, t.name == "text"))
+    return LogicalType("text") if widest.family == "text" else LogicalType(widest.name, array=widest.array)
 
 
 def _unify_rows(values: Sequence[Value], roles: Roles, construct: str) -> Value:
@@ -207,7 +228,15 @@ def _unify_rows(values: Sequence[Value], roles: Roles, construct: str) -> Value:
     )
 
 
-def fit(value: Value, field: BoundField, roles: Roles, construct: str, *, array: bool = False) -> None:
+def fit(
+    value: Value,
+    field: BoundField,
+    roles: Roles,
+    construct: str,
+    *,
+    array: bool = False,
+    compared: bool = False,
+) -> None:
     """Make a value one of the field's: opens are given the role, its own column is let through."""
     if value.null:
         return
@@ -217,7 +246,7 @@ def fit(value: Value, field: BoundField, roles: Roles, construct: str, *, array:
         return
     if value.opens:
         for item in value.opens:
-            roles.assign(item, field, array=array, construct=construct)
+            roles.assign(item, field, array=array, construct=construct, compared=compared)
         return
     refuse(field, f"an expression in {construct}", HINTS["value"])
 
@@ -249,7 +278,7 @@ def compare(left: Value, right: Value, roles: Roles, construct: str) -> None:
         return
     require_deterministic(left, construct)
     require_deterministic(right, construct)
-    unify([left, right], roles, construct)
+    unify([left, right], roles, construct, compared=True)
 
 
 def _compare_rows(left: Value, right: Value, roles: Roles, construct: str) -> None:
@@ -268,9 +297,9 @@ def compare_elements(value: Value, array: Value, roles: Roles, construct: str) -
     require_deterministic(value, construct)
     require_deterministic(array, construct)
     if value.field is not None:
-        fit(array, value.field, roles, construct, array=True)
+        fit(array, value.field, roles, construct, array=True, compared=True)
     elif array.field is not None:
-        fit(value, array.field, roles, construct)
+        fit(value, array.field, roles, construct, compared=True)
     else:
         require_plain(value, construct)
         require_plain(array, construct)

@@ -1,0 +1,265 @@
+"""CREATE TABLE and ALTER TABLE: protected columns get their storage type and keep it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NoReturn
+
+from policy.binding import BoundField
+from policy.catalog import Relation
+from policy.model import Field, Mode
+from policy.types import TYPES, LogicalType
+from proxy.errors import Refused
+from proxy.sql.context import Context, logical_type, refuse_statement
+from proxy.sql.expressions import condition, infer
+from proxy.sql.parse import Node, ast
+from proxy.sql.plan import CatalogChange
+from proxy.sql.scope import Columns, Item, Scope, Source
+from proxy.sql.value import PLAIN, Value, fit, refuse, require_deterministic, require_plain
+
+_NO_FIELDS: Mapping[str, Field] = {}
+
+
+def changes(context: Context, *names: str | None) -> None:
+    """The catalogue changes; `names` are relations that may mean protected columns from now on."""
+    context.effects.append(CatalogChange(frozenset(name for name in names if name is not None)))
+
+
+def table_scope(columns: Columns, name: str) -> Scope:
+    """A scope of one table's columns."""
+    source = Source(name, columns)
+    return Scope(sources=[source], items=[Item.of(source)])
+
+
+def refuse_shadow(context: Context, node: Node) -> None:
+    """A temporary relation under the name of one with protected columns would be taken for it."""
+    catalog = context.binding.catalog
+    known = any(
+        value.protected for relation in catalog.named(node.relname) for _, value in context.columns(relation)
+    )
+    if known or any(table == node.relname for _, table in context.binding.policy.tables):
+        refuse_statement(
+            f'a temporary table named "{node.relname}" would hide the protected table of that name',
+            "Give the temporary table another name.",
+        )
+
+
+def create_table(context: Context, node: Node) -> None:
+    """CREATE TABLE: protected columns are made with their storage type, their defaults are encrypted."""
+    if node.relation.relpersistence == "t":
+        refuse_shadow(context, node.relation)
+        return
+    bound = _inherited(context, node)
+    changes(context, node.relation.relname if bound else None)
+    _refuse_bounds(context, node)
+    fields = _fields_of(context, node.relation)
+    definitions = [item for item in node.tableElts or () if isinstance(item, ast.ColumnDef)]
+    for item in definitions:
+        if (made := _define(context, item, fields)) is not None or item.colname not in bound:
+            bound[item.colname] = made
+    columns: Columns = [
+        (name, Value(field=field) if field is not None else PLAIN) for name, field in bound.items()
+    ]
+    scope = table_scope(columns, node.relation.relname)
+    for part in node.partspec.partParams if node.partspec is not None else ():
+        value = infer(context, scope, part.expr) if part.expr is not None else scope.column(part.name)
+        require_plain(value or PLAIN, "a partition key", "Partition by a column that is not protected.")
+    for item in definitions:
+        _constraints(context, scope, item.constraints or (), bound[item.colname])
+    for item in node.tableElts or ():
+        if isinstance(item, ast.Constraint):
+            _constraint(context, scope, item, None)
+
+
+def _parents(context: Context, node: Node) -> list[Relation]:
+    found = [context.relation(parent) for parent in node.inhRelations or ()]
+    return [relation for relation in found if relation is not None]
+
+
+def _inherited(context: Context, node: Node) -> dict[str, BoundField | None]:
+    """The protected columns that a child has from its parents."""
+    bound: dict[str, BoundField | None] = {}
+    for relation in _parents(context, node):
+        bound.update(context.binding.of(relation))
+    return bound
+
+
+def _refuse_bounds(context: Context, node: Node) -> None:
+    """The bounds of a partition are values of its key."""
+    if node.partbound is None:
+        return
+    for relation in _parents(context, node):
+        fields = context.binding.of(relation)
+        keys = [d for d in relation.dependents if d.kind == "partition key"]
+        for name in (column for key in keys for column in key.columns):
+            if name in fields:
+                refuse(fields[name], "a partition's bounds", "Partition by a column that is not protected.")
+
+
+def _fields_of(context: Context, node: Node) -> Mapping[str, Field]:
+    """The policy's fields of a table that is being made."""
+    tables = context.binding.policy.tables
+    if node.schemaname:
+        return tables.get((node.schemaname, node.relname), _NO_FIELDS)
+    path = context.search_path
+    if path is None:
+        candidates = [fields for (_, table), fields in tables.items() if table == node.relname]
+        if candidates:
+            raise Refused("search_path is not known", hint="Write the schema before the table's name.")
+        return _NO_FIELDS
+    schema = next((name for name in path if name in context.binding.catalog.schemas), "")
+    return tables.get((schema, node.relname), _NO_FIELDS)
+
+
+def _define(context: Context, node: Node, fields: Mapping[str, Field]) -> BoundField | None:
+    """Give a protected column its storage type; the field as it will be bound."""
+    field = fields.get(node.colname)
+    if field is None or node.typeName is None:
+        return None
+    written = logical_type(node.typeName)
+    logical = field.type or written
+    if logical is None:
+        _refuse_definition(field, "its type cannot be protected", f"Use one of {', '.join(TYPES)}.")
+    if field.type is None and logical.length is not None:
+        _refuse_definition(
+            field,
+            f"its limit of {logical.length} characters is too short for ciphertext",
+            f"Write type: {logical} in the policy; pgveil then widens the column and keeps the limit.",
+        )
+    if field.mode is Mode.DETERMINISTIC and not logical.deterministic:
+        _refuse_definition(field, f"type {logical} cannot be deterministic", "Change the policy.")
+    storage = "text" if logical.storage in ("text", "varchar", "bpchar") else logical.storage
+    site = context.cast_site(node.typeName)
+    if site is not None and (written is None or written.name != storage or written.modifier >= 0):
+        context.type_edits[site.start] = (site.end, storage)
+    return BoundField(field, logical, storage, TYPES[storage].oid, 0, 0, None)
+
+
+def _refuse_definition(field: Field, problem: str, hint: str) -> NoReturn:
+    raise Refused(f'protected column "{field}" cannot be made like this: {problem}', hint=hint)
+
+
+def _constraints(context: Context, scope: Scope, constraints: Node, field: BoundField | None) -> None:
+    for item in constraints:
+        _constraint(context, scope, item, field)
+
+
+def _constraint(context: Context, scope: Scope, node: Node, field: BoundField | None) -> None:
+    """A constraint of a column (then `field` is its field) or of a table."""
+    kind = node.contype.name
+    if kind == "CONSTR_DEFAULT" and field is not None:
+        fit(infer(context, Scope(), node.raw_expr), field, context.roles, "DEFAULT")
+    elif kind == "CONSTR_CHECK":
+        condition(context, scope, node.raw_expr, "a CHECK constraint")
+    elif kind == "CONSTR_GENERATED":
+        require_plain(infer(context, scope, node.raw_expr), "a generated column")
+    elif kind == "CONSTR_EXCLUSION":
+        for element in node.exclusions or ():
+            require_plain(index_element(context, scope, element[0]), "an EXCLUDE constraint")
+    elif kind in ("CONSTR_PRIMARY", "CONSTR_UNIQUE", "CONSTR_FOREIGN"):
+        names = [name.sval for name in node.keys or node.fk_attrs or ()]
+        values = [scope.column(name) or PLAIN for name in names]
+        if field is not None and not names:
+            values = [Value(field=field)]
+        _keys(context, node, values)
+
+
+def _keys(context: Context, node: Node, values: list[Value]) -> None:
+    """Primary, unique and foreign keys compare."""
+    for value in values:
+        require_deterministic(value, "a PRIMARY KEY, UNIQUE or FOREIGN KEY constraint")
+    if node.pktable is None:
+        return
+    relation = context.relation(node.pktable)
+    columns = dict(context.columns(relation)) if relation is not None else {}
+    for name, value in zip([name.sval for name in node.pk_attrs or ()], values, strict=False):
+        other = columns.get(name, PLAIN)
+        if value.field is not None and other.field is None:
+            refuse(value.field, "a FOREIGN KEY to an unprotected column", "Protect both under one key.")
+        if other.field is not None:
+            fit(value, other.field, context.roles, "a FOREIGN KEY")
+
+
+# --- ALTER TABLE -----------------------------------------------------------------------------------------
+
+
+def alter_table(context: Context, node: Node) -> None:
+    """ALTER TABLE: a protected column keeps its storage; new ones are made as in CREATE TABLE."""
+    changes(context)
+    relation = context.relation(node.relation) if node.relation is not None else None
+    columns = context.columns(relation) if relation is not None else []
+    scope = table_scope(columns, node.relation.relname)
+    fields = _fields_by_relation(context, node.relation, relation)
+    for command in node.cmds or ():
+        _command(context, scope, command, dict(columns), fields)
+
+
+def _fields_by_relation(context: Context, node: Node, relation: Relation | None) -> Mapping[str, Field]:
+    if relation is None:
+        return _fields_of(context, node)
+    return context.binding.policy.tables.get((relation.schema, relation.name), _NO_FIELDS)
+
+
+def _command(
+    context: Context,
+    scope: Scope,
+    node: Node,
+    columns: Mapping[str, Value],
+    fields: Mapping[str, Field],
+) -> None:
+    kind, definition = node.subtype.name, node.def_
+    field = columns.get(node.name, PLAIN).field if node.name else None
+    if kind == "AT_AddColumn":
+        made = _define(context, definition, fields)
+        inner = table_scope([*columns.items(), (definition.colname, Value(field=made))], "")
+        _constraints(context, inner, definition.constraints or (), made)
+    elif kind == "AT_AddConstraint":
+        _constraint(context, scope, definition, None)
+    elif kind == "AT_ColumnDefault" and field is not None and definition is not None:
+        fit(infer(context, Scope(), definition), field, context.roles, "DEFAULT")
+    elif kind == "AT_AlterColumnType" and field is not None:
+        _alter_type(context, field, definition)
+    elif kind == "AT_AlterColumnType" and definition.raw_default is not None:
+        require_plain(infer(context, scope, definition.raw_default), "ALTER COLUMN ... USING")
+    elif kind in ("AT_SetExpression", "AT_AddIdentity") and field is not None:
+        refuse(field, "a generated or identity column", "Let the application give the value.")
+    elif kind == "AT_AttachPartition":
+        _require_same_fields(context, columns, dict(_columns_of(context, definition.name)))
+    elif kind == "AT_AddInherit":
+        _require_same_fields(context, dict(_columns_of(context, definition)), columns)
+
+
+def _columns_of(context: Context, node: Node) -> Columns:
+    relation = context.relation(node)
+    return context.columns(relation) if relation is not None else []
+
+
+def _require_same_fields(context: Context, parent: Mapping[str, Value], child: Mapping[str, Value]) -> None:
+    """A child holds rows of its parent: it has to protect the same columns."""
+    for name, value in parent.items():
+        if value.field is not None and child.get(name, PLAIN).field is None:
+            refuse(value.field, "a child table that does not protect it", "Encrypt the child's rows first.")
+
+
+def _alter_type(context: Context, field: BoundField, node: Node) -> None:
+    """The type of a protected column may change to another spelling of its storage only."""
+    new: LogicalType | None = logical_type(node.typeName)
+    texts = ("text", "varchar")
+    same = new is not None and (
+        new.name == field.storage or (new.name in texts and field.storage in (*texts, "bpchar"))
+    )
+    if not same or (new is not None and new.modifier >= 0) or node.raw_default is not None:
+        refuse(
+            field,
+            "changing the column's type",
+            "Change the logical type in the policy; the storage stays as it is.",
+        )
+
+
+def index_element(context: Context, scope: Scope, node: Node) -> Value:
+    """The column of an index or exclusion element. Raises Refused for an expression on a field."""
+    if node.expr is not None:
+        value = infer(context, scope, node.expr)
+        require_plain(value, "an index on an expression")
+        return PLAIN
+    return scope.column(node.name) or PLAIN
