@@ -82,6 +82,10 @@ def _kinds(position: int) -> str:
 
 KINDS_SCHEMA = _kinds(1)
 KINDS_TWIN = _kinds(0)
-KINDS_POLICY = POLICY + "  kinds:\n" + "".join(
-    f'    {name}: {{class: {kind}, type: "{logical}"}}\n' for name, (logical, _, kind) in KINDS.items()
+KINDS_POLICY = (
+    POLICY
+    + "  kinds:\n"
+    + "".join(
+        f'    {name}: {{class: {kind}, type: "{logical}"}}\n' for name, (logical, _, kind) in KINDS.items()
+    )
 )

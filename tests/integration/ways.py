@@ -45,7 +45,11 @@ def _sorted(rows: tuple[tuple[bytes | None, ...], ...]) -> tuple[tuple[bytes | N
 
 
 def _error(result: PGresult) -> Answer:
-    parts = (pq.DiagnosticField.MESSAGE_PRIMARY, pq.DiagnosticField.MESSAGE_DETAIL, pq.DiagnosticField.MESSAGE_HINT)
+    parts = (
+        pq.DiagnosticField.MESSAGE_PRIMARY,
+        pq.DiagnosticField.MESSAGE_DETAIL,
+        pq.DiagnosticField.MESSAGE_HINT,
+    )
     text = " / ".join((result.error_field(part) or b"").decode() for part in parts)
     sqlstate = result.error_field(pq.DiagnosticField.SQLSTATE)
     return Answer(sqlstate=sqlstate.decode() if sqlstate else "none", message=text)
@@ -56,9 +60,7 @@ def _answer(result: PGresult) -> Answer:
         return _error(result)
     if result.status == pq.ExecStatus.PIPELINE_ABORTED:
         return Answer(sqlstate=_PIPELINE_FAILED)
-    columns = tuple(
-        (result.fname(i) or b"", result.ftype(i), result.fmod(i)) for i in range(result.nfields)
-    )
+    columns = tuple((result.fname(i) or b"", result.ftype(i), result.fmod(i)) for i in range(result.nfields))
     rows = tuple(
         tuple(result.get_value(row, column) for column in range(result.nfields))
         for row in range(result.ntuples)

@@ -22,9 +22,13 @@ INSERT INTO users (email, ssn, nick) VALUES (E'kanarie\t\'5\'', U&'kanarie \0041
 -- case: numbers in every spelling | ok
 INSERT INTO users (age, balance) VALUES (-1733173317, -12.5), (5, 1e2), ('-7', '1733173317.00'), (0, .5), (1733173317, 1733173317) RETURNING age, balance
 -- case: a plus before a number | ok
+-- bug: H8-4
 INSERT INTO users (age) VALUES (+5) RETURNING age
 -- case: a minus apart from its number | ok
-INSERT INTO users (age, balance) VALUES (- 5, -/* x */1.5), (- - 5, 1) RETURNING age
+INSERT INTO users (age, balance) VALUES (- 5, -/* x */1.5), (-0, -0.0) RETURNING age, balance
+-- case: a minus before a minus | ok
+-- bug: H8-3
+INSERT INTO users (age) VALUES (- - 5) RETURNING age
 -- case: hexadecimal and underscored integers | ok
 INSERT INTO users (age) VALUES (0x1F), (1_733_173_317), (0o17), (0b11) RETURNING age
 -- case: a typed literal | ok
@@ -90,8 +94,11 @@ INSERT INTO users (email, ssn) VALUES (COALESCE($1, $2), CASE WHEN true THEN 'ka
 -- case: nullif of values | ok
 -- params: kanarie-5
 INSERT INTO users (email) VALUES (NULLIF($1, 'kanarie-6')) RETURNING email
+-- case: null with a cast | ok
+-- bug: H8-2
+INSERT INTO users (age, born, photo) VALUES (CAST(NULL AS int), NULL::date, NULL::bytea) RETURNING age
 -- case: null spellings | ok
-INSERT INTO users (email, ssn, age, doc) VALUES (NULL, NULL::text, CAST(NULL AS int), NULL::jsonb) RETURNING email, ssn
+INSERT INTO users (email, ssn, age, doc) VALUES (NULL, NULL::text, (NULL), NULL::jsonb) RETURNING email, ssn
 -- case: empty strings are not visible (lessons 7 and 15) | ok
 INSERT INTO users (email, ssn, nick, photo) VALUES ('', '', '', '') RETURNING email, ssn, nick, photo
 -- case: a value that looks like an envelope (lesson 7) | ok
@@ -133,6 +140,7 @@ UPDATE users SET email = $1 WHERE email = $2 RETURNING *
 UPDATE orders SET buyer = $1 WHERE buyer <> $1 RETURNING buyer
 -- case: one parameter for two fields | ok
 -- params: kanarie
+-- ways: extended binary named pipelined in_transaction literals
 INSERT INTO users (email, nick, ssn) VALUES ($1::text, $1::text, $1::text) RETURNING email, nick, ssn
 -- case: one parameter for a field and a plain column | refused
 -- params: same
