@@ -76,6 +76,42 @@ def test_a_text_column_is_encrypted_in_place(veil: Veils, database18: Database) 
         proxy.execute("INSERT INTO customers VALUES (9999, '7@kanarie.org')")
 
 
+def test_a_column_of_another_type_is_replaced_by_one_in_bytea(veil: Veils, database18: Database) -> None:
+    database18.execute(
+        "CREATE TABLE customers (id int PRIMARY KEY, birth_date date);"
+        "INSERT INTO customers VALUES (1, '1815-12-10'), (2, NULL), (3, '1906-12-09')"
+    )
+    proxy = veil(database18, BEFORE)
+    before = proxy.execute("SELECT id, birth_date FROM customers ORDER BY id")
+
+    database18.execute("ALTER TABLE customers RENAME birth_date TO birth_date_old")
+    reload(proxy, POLICY.replace("email", "birth_date").format(field="{class: lookup, type: date}"))
+    proxy.execute("ALTER TABLE customers ADD COLUMN birth_date date")
+    with proxy.connect() as application:
+        rows = application.execute("SELECT birth_date_old, id FROM customers").fetchall()
+        application.cursor().executemany("UPDATE customers SET birth_date = %s WHERE id = %s", rows)
+    database18.execute("ALTER TABLE customers DROP birth_date_old")
+
+    assert proxy.execute("SELECT id, birth_date FROM customers ORDER BY id") == before
+    assert proxy.execute("SELECT id FROM customers WHERE birth_date = '1906-12-09'") == [(3,)]
+    [(stored,)] = database18.execute("SELECT birth_date FROM customers WHERE id = 1")
+    assert stored.startswith(b"\xffPV")
+
+
+def test_a_text_column_goes_back_to_plaintext(veil: Veils, database18: Database) -> None:
+    """The way back: read through pgveil, written past it."""
+    database18.execute("CREATE TABLE customers (id int PRIMARY KEY, email text)")
+    proxy = veil(database18, AFTERWARDS, leaks=True)
+    proxy.execute("INSERT INTO customers VALUES (1, '1@kanarie.org'), (2, '2@kanarie.org')")
+
+    reload(proxy, MEANWHILE)
+    for id_, email in proxy.execute("SELECT id, email FROM customers"):
+        database18.execute("UPDATE customers SET email = %s WHERE id = %s", [email, id_])
+    assert database18.execute(PLAIN) == [(2,)]
+    reload(proxy, BEFORE)
+    assert proxy.execute(LOOK_UP.replace("7@", "2@")) == [(2,)]
+
+
 def test_afterwards_plaintext_is_an_error(veil: Veils, database18: Database) -> None:
     database18.execute("CREATE TABLE customers (id int PRIMARY KEY, email text)")
     proxy = veil(database18, AFTERWARDS)
