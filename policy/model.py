@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from policy.names import qualified
 from policy.types import LogicalType
@@ -58,7 +58,7 @@ class Field:
     field_class: FieldClass
     type: LogicalType | None
     plaintext_allowed: bool
-    location: Location
+    location: Location = field(compare=False)  # where it is written changes nothing about it
 
     @property
     def mode(self) -> Mode:

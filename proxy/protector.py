@@ -16,13 +16,14 @@ from crypto.errors import DecryptionError, KeyExhausted, UnknownKey
 from crypto.keyring import FieldKey, Keyring
 from crypto.manager import KeyNeed
 from policy.binding import BoundField
-from policy.types import TYPES
+from policy.types import TYPES, LogicalType
 from proxy.errors import CannotOpen, KeysUnavailable
 from proxy.sql.literal import literal_value
-from proxy.sql.plan import ResultColumn, Role, Shape, Slot
+from proxy.sql.plan import ResultColumn, Results, Role, Shape, Slot
 from proxy.storage_text import array_items, array_text, binary_array, binary_items, bytea_bytes
 from proxy.values import Settings, codec, comparand, convert
 from proxy.values.arrays import pack, unpack
+from proxy.wire.rows import RowRewriter
 
 Transform = Callable[[bytes], bytes]
 
@@ -55,6 +56,7 @@ class Protector:
     def __init__(self, keyring: Keyring, settings: Settings) -> None:
         self.keyring = keyring
         self.settings = settings
+        self.rewriters: dict[tuple[int, int, tuple[int, ...]], tuple[Results, RowRewriter | None]] = {}
 
     # --- sealing ----------------------------------------------------------------------------------------
 
@@ -75,6 +77,7 @@ class Protector:
         """A parameter's ciphertext, in the format of the client's value. Raises InvalidValue, MissingKey."""
         settings = self.settings.in_utf8() if utf8 else self.settings
         if role.cast is not None:
+            raw = _cut(raw, role.type, settings)
             canonical = convert(raw, wire_format, declared, role.type, settings)
             inner, inner_format, declared = codec(role.type).to_text(canonical, settings), TEXT, role.type.oid
         else:
@@ -100,7 +103,7 @@ class Protector:
         except KeyExhausted:
             raise KeysUnavailable(
                 f'the key of column "{field.field}" has used up its budget of encryptions',
-                hint="Rotate the key: pgveil rotate.",
+                hint="Give the field another class or id, whose key is new.",
             ) from None
 
     def sealer(self, field: BoundField, wire_format: int) -> Transform:
@@ -209,6 +212,16 @@ class Protector:
         from proxy.json_results import JsonResults
 
         return JsonResults(self, column.fields, wire_format).open
+
+
+def _cut(raw: bytes, logical: LogicalType, settings: Settings) -> bytes:
+    """A string under an explicit cast to varchar(n) or char(n), which cuts what is too long."""
+    if logical.length is None or logical.array:
+        return raw
+    try:
+        return raw.decode(settings.encoding)[: logical.length].encode(settings.encoding)
+    except UnicodeDecodeError:
+        return raw  # the codec has the error for it
 
 
 def _number_type(number: bytes) -> int:

@@ -31,13 +31,13 @@ from proxy.session.results import (
     copy_in,
     copy_out,
     describe_parameters,
-    describe_rows,
+    described,
     row_rewriter,
 )
 from proxy.session.state import State
 from proxy.sql.plan import Results, StatementPlan
 from proxy.wire import frames
-from proxy.wire.backend import CommandComplete, ErrorResponse, ParameterStatus, RowDescription
+from proxy.wire.backend import CommandComplete, ErrorResponse, ParameterStatus
 from proxy.wire.errors import ProtocolError
 from proxy.wire.frames import HEADER, LENGTH, frame
 
@@ -65,7 +65,7 @@ class Backend:
         self._streaming = 0  # bytes of a message, not edited, that are still to come
         self._plain_rows = False  # the rows of the reply at hand are known to need no edit
         self._rewriter: Rewriter | None = None
-        self._described: RowDescription | None = None  # of the simple query at hand
+        self._formats: tuple[int, ...] = ()  # of the columns of the simple query at hand
         self._copy_out: CopyTransformer | None = None
         self._discarding = False  # a value did not open: drop until ReadyForQuery
         self._asked = b""  # the key that was looked up last
@@ -233,10 +233,8 @@ class Backend:
         if head.kind is Kind.EXECUTE:
             assert head.portal is not None
             formats = head.portal.formats
-        elif self._described is not None:
-            formats = tuple(column.format for column in self._described.fields)
         else:
-            formats = ()
+            formats = self._formats
         self._rewriter = row_rewriter(self._state, results, width, formats)
         return self._rewriter
 
@@ -302,7 +300,8 @@ class Backend:
 
     def _end_rows(self) -> None:
         self._plain_rows = False
-        self._rewriter = self._described = self._copy_out = None
+        self._formats = ()
+        self._rewriter = self._copy_out = None
 
     def _portal_suspended(self, data: bytes, at: int, end: int) -> bytes | None:
         self._expect(Kind.EXECUTE)
@@ -394,17 +393,10 @@ class Backend:
             state.replies.popleft()
             statement = head.portal.statement if head.portal is not None else head.statement
             results = statement.results if statement is not None else None
-        body = data[at + HEADER : end]
-        if results is None and state.known_plain(body):
-            return None
-        description = RowDescription.parse(body)
-        shown = describe_rows(state, description, results)
-        if results is None:
-            state.remember_plain(body)
-            return None
+        found = described(state, data[at + HEADER : end], results)
         if head.kind in (Kind.QUERY, Kind.EXECUTE):
-            self._described = description
-        return shown.pack()
+            self._formats = found.formats
+        return found.message
 
     def _parameter_description(self, data: bytes, at: int, end: int) -> bytes | None:
         head = self._expect(Kind.DESCRIBE_STATEMENT)

@@ -10,12 +10,15 @@ from proxy.protector import BINARY, TEXT, Protector
 from proxy.session.copy import CopyOptions, CopyTransformer, copy_transformer
 from proxy.session.names import Statement
 from proxy.session.state import State
-from proxy.sql.plan import CopyPlan, ResultColumn, Results
+from proxy.sql.plan import CopyPlan, Described, ResultColumn, Results
 from proxy.wire.backend import FieldDescription, ParameterDescription, RowDescription
 from proxy.wire.frontend import format_of
 from proxy.wire.rows import RowRewriter, make_row_rewriter
 
 Rewriter = RowRewriter
+
+_KEPT = 1024  # descriptions, and rewriters, that are kept at a time
+_LONGEST = 4096  # bytes of a description that is kept
 
 
 class Contradiction(ServerError):
@@ -32,16 +35,47 @@ class Contradiction(ServerError):
 
 
 def row_rewriter(state: State, results: Results, width: int, formats: tuple[int, ...]) -> RowRewriter | None:
-    """The rewriter of rows of so many columns; None if none of them is protected. Raises Contradiction."""
+    """The rewriter of rows of so many columns; None if none of them is protected. Raises Contradiction.
+
+    It is kept with the protector whose openers it holds.
+    """
+    protector = state.protector
+    place = (id(results), width, formats)
+    if (kept := protector.rewriters.get(place)) is None:
+        kept = (results, _make_rewriter(protector, results, width, formats))
+        if len(protector.rewriters) >= _KEPT:
+            protector.rewriters.clear()
+        protector.rewriters[place] = kept
+    return kept[1]
+
+
+def _make_rewriter(
+    protector: Protector, results: Results, width: int, formats: tuple[int, ...]
+) -> RowRewriter | None:
     columns = results.fit(width)
     if columns is None:
         raise Contradiction(f"It has {width} columns.")
-    protector = state.protector
     openers = [
         None if column is None else protector.opener(column, format_of(formats, i))
         for i, column in enumerate(columns)
     ]
     return make_row_rewriter(openers) if any(openers) else None
+
+
+def described(state: State, body: bytes, results: Results | None) -> Described:
+    """The body of a RowDescription, judged; each is judged once. Raises Contradiction."""
+    known = state.context.planner().descriptions
+    place = (id(results), body)
+    if (found := known.get(place)) is None:
+        description = RowDescription.parse(body)
+        shown = describe_rows(state, description, results)
+        formats = tuple([column.format for column in description.fields])
+        found = Described(results, None if results is None else shown.pack(), formats)
+        if len(body) <= _LONGEST:
+            if len(known) >= _KEPT:
+                known.clear()
+            known[place] = found
+    return found
 
 
 def describe_rows(state: State, description: RowDescription, results: Results | None) -> RowDescription:

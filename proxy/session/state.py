@@ -24,9 +24,6 @@ from proxy.wire.frames import LARGE
 
 Resume = Callable[[ServerError | None], None]
 
-_DESCRIPTIONS = 1024  # RowDescriptions kept per binding, and the longest of them in bytes
-_DESCRIPTION_SIZE = 4096
-
 
 @dataclass(frozen=True, slots=True)
 class SessionContext:
@@ -130,16 +127,6 @@ class State:
             self.names.end_of_transaction()
         if self.catalog_changed:
             self.announce_ddl = True
-
-    # --- descriptions that are known to hold nothing protected ------------------------------------------
-
-    def known_plain(self, body: bytes) -> bool:
-        return body in self.context.planner().plain_descriptions
-
-    def remember_plain(self, body: bytes) -> None:
-        known = self.context.planner().plain_descriptions
-        if len(known) < _DESCRIPTIONS and len(body) < _DESCRIPTION_SIZE:
-            known.add(body)
 
     def view(self) -> SessionView:
         """What a plan may ask of this session."""

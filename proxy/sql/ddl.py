@@ -24,6 +24,8 @@ def view(context: Context, node: Node) -> None:
     """CREATE VIEW: resolved through its definition from then on."""
     output = context.query(context, Scope(), node.query)
     protected = any(value.protected for _, value in output.columns)
+    if node.view.relpersistence == "t":
+        refuse_shadow(context, node.view)
     if protected and node.view.relpersistence == "t":
         refuse_statement(
             "a temporary view of protected columns is not possible",

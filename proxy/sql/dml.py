@@ -6,6 +6,7 @@ from policy.binding import BoundField
 from proxy.sql.context import Context
 from proxy.sql.expressions import condition, infer
 from proxy.sql.parse import Node, ast
+from proxy.sql.plan import SetSearchPath, SettingChange
 from proxy.sql.queries import target_list, with_clause
 from proxy.sql.scope import Item, Scope, Source
 from proxy.sql.sources import from_clause, relation_source
@@ -190,6 +191,8 @@ def _part_of_row(context: Context, scope: Scope, node: Node) -> Value:
 
 def update(context: Context, scope: Scope, node: Node) -> Item:
     with_clause(context, scope, node.withClause)
+    if node.relation.relname == "pg_settings":  # a rule of this view calls set_config()
+        context.effects += [SettingChange(), SetSearchPath(None, known=False)]
     source = target(context, scope, node.relation)
     from_clause(context, scope, node.fromClause or ())
     set_clause(context, scope, node.targetList, source, "UPDATE")

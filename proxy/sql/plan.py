@@ -91,6 +91,18 @@ class Results:
 
 
 @dataclass(frozen=True, slots=True)
+class Described:
+    """A RowDescription that was judged: the message for the client (None: as it came), and its formats.
+
+    `results`, the prediction it was compared with, is held so that nothing else gets its id.
+    """
+
+    results: Results | None
+    message: bytes | None
+    formats: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CopyPlan:
     """COPY between client and table (or query): direction, format options and the protected columns."""
 

@@ -16,6 +16,7 @@ from proxy.sql.plan import (
     PLAIN,
     CatalogChange,
     DeclareCursor,
+    Described,
     PrepareName,
     Results,
     SetSearchPath,
@@ -55,7 +56,7 @@ class SessionView:
     path_unsettled: bool = False  # whether the open transaction has changed search_path
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for every statement
 class Planned:
     """A plan, and the literals that fill its template."""
 
@@ -80,7 +81,7 @@ class Planner:
     def __init__(self, binding: Binding) -> None:
         self.binding = binding
         self.cache = PlanCache()
-        self.plain_descriptions: set[bytes] = set()  # RowDescriptions that hold nothing protected
+        self.descriptions: dict[tuple[int, bytes], Described] = {}  # by id of the prediction, and body
         self._views: dict[int, Columns | Refused] = {}
         self._names = _names_pattern(binding)
 
@@ -90,6 +91,9 @@ class Planner:
         Raises Refused (or another ServerError) for what cannot be proved safe, and UnknownRelations where the
         catalogue has to be read again first (`final`: it has been).
         """
+        plan = self.cache.get(session.search_path, text, ())  # a text without literals is its own shape
+        if plan is not None:
+            return Planned(plan)
         pieces = split(text)
         if pieces is not None:
             plan = self.cache.get(session.search_path, pieces.shape, pieces.literals)

@@ -7,7 +7,7 @@ field through a derived table is known as protected wherever else it is used.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
@@ -92,6 +92,11 @@ def refuse(field: BoundField, construct: str, hint: str | None = None, detail: s
     )
 
 
+def in_order(fields: Iterable[BoundField]) -> list[BoundField]:
+    """Fields in the order of their columns, so that messages are the same each time."""
+    return sorted(fields, key=lambda field: (field.relation_oid, field.number))
+
+
 def require_usable(field: BoundField, construct: str) -> None:
     """A column whose type cannot hold ciphertext is not touched at all."""
     if field.problem is not None:
@@ -164,7 +169,8 @@ class Roles:
         for site in open_value.casts:
             self.cast(site, field, construct)
             seen = seen or (site.type.element if site.type is not None else None)
-        return seen if seen is not None and seen.name != field.type.name else None
+        own = seen is None or (seen.name == field.type.name and seen.modifier < 0)
+        return None if own else seen
 
     def cast(self, site: CastSite, field: BoundField, construct: str) -> None:
         """Let a cast to a spelling of the logical type stand as a cast to the storage type."""
@@ -196,7 +202,7 @@ def unify(values: Sequence[Value], roles: Roles, construct: str, *, compared: bo
     first = holders[0]
     if first.json:
         if any(value.json != first.json and not value.null for value in values):
-            refuse(min(first.json, key=str), f"mixing JSON with other values in {construct}", HINTS["value"])
+            refuse(in_order(first.json)[0], f"mixing JSON with other values in {construct}", HINTS["value"])
         return first
     if first.field is None:
         return _unify_rows(values, roles, construct)
@@ -253,19 +259,19 @@ def fit(
 
 def require_deterministic(value: Value, construct: str) -> None:
     """Comparing, grouping, making distinct: only where equal values have equal ciphertexts."""
-    for field in value.fields:
+    for field in in_order(value.fields):
         if field.field.mode is not Mode.DETERMINISTIC:
             refuse(field, construct, HINTS["randomized"])
         if field.field.plaintext_allowed:
             detail = "The column may still hold plaintext (plaintext: allow), and those rows would be missed."
             refuse(field, construct, "Encrypt its rows first, then take plaintext: allow away.", detail)
     if value.json:
-        refuse(min(value.json, key=str), f"{construct} of JSON", HINTS["function"])
+        refuse(in_order(value.json)[0], f"{construct} of JSON", HINTS["function"])
 
 
 def require_plain(value: Value, construct: str, hint: str | None = None) -> None:
     """What the server has to see in clear cannot be protected."""
-    for field in value.fields:
+    for field in in_order(value.fields):
         refuse(field, construct, hint or HINTS["function"])
 
 
