@@ -21,7 +21,7 @@ class PassingSession:
         self.announce_ddl = False
         self.idle = False
         self.shutting_down = False
-        self._partial = b""
+        self.resumed_with: list[Exception | None] = []
 
     def frontend_received(self, data: bytes) -> None:
         self.idle = False
@@ -40,6 +40,7 @@ class PassingSession:
 
     def resume(self, error: Exception | None) -> None:
         self.request = None
+        self.resumed_with.append(error)
 
     def shutdown(self) -> None:
         self.shutting_down = True
