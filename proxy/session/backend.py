@@ -4,18 +4,15 @@ Rule 1  A run of messages that need no edit leaves as one slice; rows of a resul
         protected leave even before they are whole.
 Rule 2  What a row means is told by the reply that it belongs to, never by the last description.
 Rule 3  Where plan and RowDescription contradict each other, the session ends.
-Rule 4  A value that does not open is an error of its statement: what the server still sends for it is
-        dropped, and an open transaction is made to fail, too.
+
+How rows are opened, and what happens where one does not open, stands in `rows.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from struct import Struct
 
-from crypto.errors import UnknownKey
-from proxy.errors import CannotOpen, ServerError
-from proxy.session.copy import CopyTransformer
+from proxy.errors import ServerError
 from proxy.session.effects import apply_effects
 from proxy.session.replies import (
     ENDS_WITH_READY,
@@ -25,33 +22,25 @@ from proxy.session.replies import (
     drop_until_sync,
     original_position,
 )
-from proxy.session.requests import FetchKeys
 from proxy.session.results import (
-    Rewriter,
     copy_in,
     copy_out,
     describe_parameters,
     described,
-    row_rewriter,
 )
+from proxy.session.rows import Hold, ResultRows, statement_plan
 from proxy.session.state import State
-from proxy.sql.plan import Results, StatementPlan
 from proxy.wire import frames
 from proxy.wire.backend import CommandComplete, ErrorResponse, ParameterStatus
 from proxy.wire.errors import ProtocolError
 from proxy.wire.frames import HEADER, LENGTH, frame
 
-_COUNT = Struct("!h")
 _DATA_ROW = frames.DATA_ROW
 _COPY_DATA = frames.COPY_DATA
 _ASYNCHRONOUS = (frames.NOTICE_RESPONSE, frames.NOTIFICATION_RESPONSE, frames.PARAMETER_STATUS)
 _IDLE = ord("I")
 _IN_TRANSACTION = ord("T")
 _POISON_QUERY = frame(frames.QUERY, b"refused by pgveil\0")
-
-
-class Hold(Exception):
-    """A key has to be fetched before the stream can go on."""
 
 
 class Backend:
@@ -63,12 +52,7 @@ class Backend:
         self._buffer = bytearray()
         self._needed = 0
         self._streaming = 0  # bytes of a message, not edited, that are still to come
-        self._plain_rows = False  # the rows of the reply at hand are known to need no edit
-        self._rewriter: Rewriter | None = None
-        self._formats: tuple[int, ...] = ()  # of the columns of the simple query at hand
-        self._copy_out: CopyTransformer | None = None
-        self._discarding = False  # a value did not open: drop until ReadyForQuery
-        self._asked = b""  # the key that was looked up last
+        self._rows = ResultRows(state, self.resume)
         self.holding = False
         self._handlers = {
             frames.PARSE_COMPLETE: self._parse_complete,
@@ -108,7 +92,7 @@ class Backend:
         if error is not None:
             raise error
         self.holding = False
-        self._rewriter = self._copy_out = None
+        self._rows.reopen()
         data = bytes(self._buffer)
         self._buffer.clear()
         self._process(data)
@@ -121,7 +105,7 @@ class Backend:
             at = min(self._streaming, size)
             self._streaming -= at
         out = self._state.to_frontend
-        handlers = self._handlers
+        handlers, rows = self._handlers, self._rows
         unpack = LENGTH.unpack_from
         while size - at >= HEADER:
             kind = data[at]
@@ -129,7 +113,7 @@ class Backend:
             if end > size or end < at + HEADER:
                 if end < at + HEADER:
                     raise ProtocolError("invalid length of a backend message")
-                if self._may_stream(kind, data, at):
+                if rows.may_stream(kind):
                     self._streaming = end - size
                     at = size
                 else:
@@ -137,16 +121,16 @@ class Backend:
                 break
             try:
                 if kind == _DATA_ROW:
-                    if self._plain_rows:
+                    if rows.plain:
                         at = end
                         continue
-                    replaced, end = self._rows(data, at, end, size)
+                    replaced, end = rows.rewritten(data, at, end, size)
                 elif kind == _COPY_DATA:
-                    replaced = self._copied(data, at, end)
+                    replaced = rows.copied(data, at, end)
                 else:
                     handler = handlers.get(kind)
                     replaced = handler(data, at, end) if handler is not None else None
-                    if self._discarding and kind not in _ASYNCHRONOUS and replaced is None:
+                    if rows.discarding and kind not in _ASYNCHRONOUS and replaced is None:
                         replaced = b""
             except Hold:
                 if start < at:
@@ -168,103 +152,6 @@ class Backend:
             if size - at < HEADER:
                 self._needed = HEADER
         self._progress()
-
-    def _may_stream(self, kind: int, data: bytes, at: int) -> bool:
-        """Whether a message that is not there whole may leave in parts."""
-        if self._discarding:
-            return False
-        if kind == _DATA_ROW:
-            if not self._plain_rows and self._results() is None:
-                self._plain_rows = True
-            return self._plain_rows
-        return kind == _COPY_DATA and self._copy_out is None
-
-    # --- rows -------------------------------------------------------------------------------------------
-
-    def _results(self) -> Results | None:
-        """The prediction for the reply at hand."""
-        replies = self._state.replies
-        if not replies:
-            return None
-        head = replies[0]
-        if head.kind is Kind.EXECUTE:
-            return head.portal.statement.results if head.portal is not None else None
-        plan = self._statement_plan(head)
-        return plan.results if plan is not None else None
-
-    @staticmethod
-    def _statement_plan(head: Reply) -> StatementPlan | None:
-        if head.kind is Kind.EXECUTE:
-            return head.portal.statement.plan.first if head.portal is not None else None
-        if head.plan is None or head.index >= len(head.plan.statements):
-            return None
-        return head.plan.statements[head.index]
-
-    def _rows(self, data: bytes, at: int, end: int, size: int) -> tuple[bytes | None, int]:
-        """Rows from `at` on: their replacement (None: as they came), and where the next message starts."""
-        if self._discarding:
-            return b"", end
-        rewriter = self._rewriter
-        if rewriter is None:
-            rewriter = self._begin_rows(data, at)
-            if rewriter is None:
-                self._plain_rows = True
-                return None, end
-        pieces: list[bytes] = []
-        try:
-            at, _ = rewriter(data, at, size, pieces)
-        except UnknownKey as unknown:
-            self._rewriter = None  # it opens with the old snapshot; the rows are done again with the new one
-            try:
-                self._hold(unknown.key_id)
-            except CannotOpen as error:
-                return self._spoil(error), end
-            return self._rows(data, at, end, size)
-        except CannotOpen as error:
-            return b"".join(pieces) + self._spoil(error), end
-        return b"".join(pieces), at
-
-    def _begin_rows(self, data: bytes, at: int) -> Rewriter | None:
-        results = self._results()
-        if results is None:
-            return None
-        head = self._state.replies[0]
-        (width,) = _COUNT.unpack_from(data, at + HEADER)
-        if head.kind is Kind.EXECUTE:
-            assert head.portal is not None
-            formats = head.portal.formats
-        else:
-            formats = self._formats
-        self._rewriter = row_rewriter(self._state, results, width, formats)
-        return self._rewriter
-
-    def _hold(self, key_id: bytes) -> None:
-        """Ask for a key, once. Raises Hold, or CannotOpen where it is known not to exist."""
-        if self._state.context.keyring().find(key_id) is not None:
-            return  # it has come meanwhile; the next try takes the new snapshot
-        if self._asked == key_id:
-            self._asked = b""
-            raise CannotOpen("a stored value names an encryption key that does not exist")
-        self._asked = key_id
-        self._state.ask(FetchKeys(key_id=key_id), self.resume)
-        raise Hold
-
-    def _spoil(self, error: ServerError) -> bytes:
-        """Tell the client of a value that does not open, and drop the rest of its statement."""
-        state = self._state
-        self._discarding = True
-        head = state.replies[0] if state.replies else None
-        later = list(state.replies)[1:]
-        if head is not None and head.kind is Kind.EXECUTE:
-            if not later:
-                state.skipping = True
-            elif later[0] is SYNC:
-                del later[0]
-        if later:  # the server has gone on; the client must not believe that it has not
-            state.fail(error)
-            return b""
-        state.spoiled = True
-        return state.error_response(error).pack()
 
     # --- replies ----------------------------------------------------------------------------------------
 
@@ -298,23 +185,18 @@ class Backend:
         self._state.replies.popleft()
         return None
 
-    def _end_rows(self) -> None:
-        self._plain_rows = False
-        self._formats = ()
-        self._rewriter = self._copy_out = None
-
     def _portal_suspended(self, data: bytes, at: int, end: int) -> bytes | None:
         self._expect(Kind.EXECUTE)
         self._state.replies.popleft()
-        self._end_rows()
+        self._rows.end()
         return None
 
     def _command_complete(self, data: bytes, at: int, end: int) -> bytes | None:
         state = self._state
         head = self._expect(Kind.EXECUTE, Kind.QUERY)
-        self._end_rows()
+        self._rows.end()
         state.end_copy()
-        plan = self._statement_plan(head)
+        plan = statement_plan(head)
         if plan is not None and plan.copy is not None and plan.copy.to_server:
             state.copying -= 1
         if plan is not None and plan.effects:
@@ -333,14 +215,14 @@ class Backend:
     def _error(self, data: bytes, at: int, end: int) -> bytes | None:
         state = self._state
         state.failed = True
-        self._end_rows()
+        self._rows.end()
         state.end_copy()
         if not state.replies:
             return None
         head = state.replies[0]
         if (head.kind is Kind.QUERY and head.plan is not None) or head.kind is Kind.EXECUTE:
             state.copying = 0
-        if self._discarding or head.swallow:
+        if self._rows.discarding or head.swallow:
             replaced: bytes | None = b""
         elif head.error is not None:
             replaced = head.error.pack()
@@ -367,9 +249,9 @@ class Backend:
         state = self._state
         head = self._expect(Kind.QUERY, Kind.SYNC, Kind.FUNCTION_CALL)
         state.replies.popleft()
-        self._end_rows()
+        self._rows.end()
         status = data[at + HEADER]
-        discarding, self._discarding = self._discarding, False
+        discarding, self._rows.discarding = self._rows.discarding, False
         if discarding and status == _IN_TRANSACTION:
             # the client was told of an error: its transaction has to fail in the server, too
             state.replies.appendleft(Reply(Kind.QUERY, swallow=True))
@@ -388,14 +270,14 @@ class Backend:
         state = self._state
         head = self._expect(Kind.QUERY, Kind.DESCRIBE_STATEMENT, Kind.DESCRIBE_PORTAL, Kind.EXECUTE)
         if head.kind in (Kind.QUERY, Kind.EXECUTE):
-            results = self._results()
+            results = self._rows.results()
         else:
             state.replies.popleft()
             statement = head.portal.statement if head.portal is not None else head.statement
             results = statement.results if statement is not None else None
         found = described(state, data[at + HEADER : end], results)
         if head.kind in (Kind.QUERY, Kind.EXECUTE):
-            self._formats = found.formats
+            self._rows.formats = found.formats
         return found.message
 
     def _parameter_description(self, data: bytes, at: int, end: int) -> bytes | None:
@@ -415,9 +297,9 @@ class Backend:
         state = self._state
         head = self._expect(Kind.QUERY, Kind.EXECUTE)
         state.copy_mode = data[at]
-        plan = self._statement_plan(head)
+        plan = statement_plan(head)
         copy = plan.copy if plan is not None else None
-        state.copy_in = self._copy_out = None
+        state.copy_in = None
         if data[at] == frames.COPY_IN_RESPONSE:
             state.taking_copy = True
             if head.kind is Kind.EXECUTE:  # nor do Syncs earn one that were sent before CopyInResponse came
@@ -427,27 +309,8 @@ class Backend:
         if copy is not None and data[at] == frames.COPY_IN_RESPONSE:
             state.copy_in = copy_in(state, copy)
         elif copy is not None:
-            transformer = copy_out(state, copy)
-            self._copy_out = transformer
+            self._rows.copy_out = copy_out(state, copy)
         return None
 
-    def _copied(self, data: bytes, at: int, end: int) -> bytes | None:
-        if self._discarding:
-            return b""
-        if self._copy_out is None:
-            return None
-        transformer = self._copy_out
-        try:
-            rows = transformer.feed(data[at + HEADER : end])
-        except UnknownKey:
-            return self._spoil(CannotOpen("a stored value names an encryption key that is not known yet"))
-        except ServerError as error:
-            return self._spoil(error)
-        return frame(_COPY_DATA, rows) if rows else b""
-
     def _copy_done(self, data: bytes, at: int, end: int) -> bytes | None:
-        transformer, self._copy_out = self._copy_out, None
-        if transformer is None:
-            return None
-        rows = transformer.finish()
-        return frame(_COPY_DATA, rows) + data[at:end] if rows else None
+        return self._rows.copy_done(data[at:end])

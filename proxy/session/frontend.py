@@ -6,7 +6,6 @@ Rule 2  A statement is analysed before any byte of it is sent; what is refused g
 Rule 3  While the meaning of a message depends on replies that are still to come, it waits, and so does
         everything behind it; a Flush makes the server answer.
 Rule 4  While the server skips to the next Sync nothing else is sent, for it would not be read.
-Rule 5  COPY data outside a COPY is dropped, as the server would do.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ import struct
 
 from proxy.errors import ProtocolViolation, ServerError
 from proxy.protector import MissingKey, wire_oid
+from proxy.session.copy_input import CopyInput
 from proxy.session.names import Portal, Statement, Uncertain
 from proxy.session.planning import Planning, Wait
 from proxy.session.replies import BIND, ENDS_WITH_READY, PLAIN_QUERY, SYNC, Kind, Reply
@@ -24,7 +24,7 @@ from proxy.wire import frames
 from proxy.wire.backend import ErrorResponse
 from proxy.wire.errors import ProtocolError
 from proxy.wire.frames import FRONTEND_LIMITS, HEADER, LENGTH, frame
-from proxy.wire.frontend import Bind, Close, CopyFail, Describe, Parse, format_of
+from proxy.wire.frontend import Bind, Close, Describe, Parse, format_of
 
 POISON = b"refused by pgveil"  # a text that no version of the grammar knows
 _POISON_NAME = b"pgveil"
@@ -44,6 +44,7 @@ class Frontend:
         self._streaming = 0  # bytes of a CopyData, not edited, that are still to come
         self.waiting = False
         self._planning = Planning(state, self.resume)
+        self._copy = CopyInput(state, self._planning)
         self._handlers = {
             frames.QUERY: self._query,
             frames.PARSE: self._parse,
@@ -53,9 +54,9 @@ class Frontend:
             frames.CLOSE: self._close,
             frames.SYNC: self._sync,
             frames.FUNCTION_CALL: self._function_call,
-            frames.COPY_DATA: self._copy_data,
-            frames.COPY_DONE: self._copy_done,
-            frames.COPY_FAIL: self._copy_fail,
+            frames.COPY_DATA: self._copy.data,
+            frames.COPY_DONE: self._copy.done,
+            frames.COPY_FAIL: self._copy.fail,
         }
 
     @property
@@ -108,7 +109,7 @@ class Frontend:
                 self._forward(out, data, start, at)
                 raise ProtocolViolation(f"invalid frontend message of type {kind}, length {length}")
             if end > size:
-                if kind == frames.COPY_DATA and self._may_stream():
+                if kind == frames.COPY_DATA and self._copy.may_stream():
                     self._streaming = end - size
                     at = size
                 else:
@@ -144,11 +145,6 @@ class Frontend:
     def _forward(out: list[bytes], data: bytes, start: int, end: int) -> None:
         if start < end:
             out.append(data if start == 0 and end == len(data) else data[start:end])
-
-    def _may_stream(self) -> bool:
-        """Whether a CopyData needs no edit, so that it may leave in parts."""
-        state = self._state
-        return state.copy_mode is not None and state.copy_in is None and not state.skipping
 
     def _wait_for_ready(self) -> None:
         """The statement at hand failed on its way back: what follows waits for its ReadyForQuery."""
@@ -372,59 +368,6 @@ class Frontend:
             return b""
         self._state.replies.append(Reply(Kind.FUNCTION_CALL))
         return None
-
-    # --- COPY -------------------------------------------------------------------------------------------
-
-    def _copy_data(self, data: bytes, at: int, end: int) -> bytes | None:
-        state = self._state
-        if state.copy_mode is None:
-            if state.copying and state.replies:
-                raise Wait
-            return b""
-        if state.copy_in is None:
-            return None
-        try:
-            rows = state.copy_in.feed(data[at + HEADER : end])
-        except MissingKey as missing:
-            self._planning.fetch_key(missing.need)
-        except ServerError as error:
-            return self._fail_copy(error)
-        return frame(frames.COPY_DATA, rows) if rows else b""
-
-    def _copy_done(self, data: bytes, at: int, end: int) -> bytes | None:
-        state = self._state
-        if state.copy_mode is None:
-            if state.copying and state.replies:
-                raise Wait
-            return b""
-        state.taking_copy = False
-        if state.copy_in is None:
-            return None
-        try:
-            rows = state.copy_in.finish()
-        except ServerError as error:
-            return self._fail_copy(error)
-        state.copy_in = None
-        return (frame(frames.COPY_DATA, rows) if rows else b"") + data[at:end]
-
-    def _copy_fail(self, data: bytes, at: int, end: int) -> bytes | None:
-        state = self._state
-        if state.copy_mode is None:
-            if state.copying and state.replies:
-                raise Wait
-            return b""
-        state.taking_copy = False
-        return None
-
-    def _fail_copy(self, error: ServerError) -> bytes:
-        """A row that cannot be encrypted: the server ends the COPY, pgveil's error replaces its own."""
-        state = self._state
-        state.end_copy()
-        if state.replies:
-            head = state.replies[0]
-            if head is not PLAIN_QUERY:
-                head.error = state.error_response(error)
-        return CopyFail(b"refused by pgveil").pack()
 
 
 def _string(data: bytes, start: int, end: int) -> bytes:

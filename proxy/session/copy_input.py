@@ -1,0 +1,82 @@
+"""COPY FROM STDIN: the client's rows are encrypted as they stream.
+
+Rule 1  Data that comes before CopyInResponse waits for it: only then is it known what it is.
+Rule 2  Data outside a COPY is dropped, as the server would do.
+Rule 3  A row that cannot be encrypted ends the COPY by CopyFail; pgveil's error replaces the server's.
+"""
+
+from __future__ import annotations
+
+from proxy.errors import ServerError
+from proxy.protector import MissingKey
+from proxy.session.planning import Planning, Wait
+from proxy.session.replies import PLAIN_QUERY
+from proxy.session.state import State
+from proxy.wire.frames import COPY_DATA, HEADER, frame
+from proxy.wire.frontend import CopyFail
+
+
+class CopyInput:
+    """The COPY messages of one session's client: what is sent for each (None: as it came; empty: nothing)."""
+
+    def __init__(self, state: State, planning: Planning) -> None:
+        self._state = state
+        self._planning = planning
+
+    def may_stream(self) -> bool:
+        """Whether a CopyData needs no edit, so that it may leave in parts."""
+        state = self._state
+        return state.copy_mode is not None and state.copy_in is None and not state.skipping
+
+    def data(self, data: bytes, at: int, end: int) -> bytes | None:
+        """CopyData. Raises Wait."""
+        state = self._state
+        if self._outside():
+            return b""
+        if state.copy_in is None:
+            return None
+        try:
+            rows = state.copy_in.feed(data[at + HEADER : end])
+        except MissingKey as missing:
+            self._planning.fetch_key(missing.need)
+        except ServerError as error:
+            return self._refuse(error)
+        return frame(COPY_DATA, rows) if rows else b""
+
+    def done(self, data: bytes, at: int, end: int) -> bytes | None:
+        """CopyDone. Raises Wait."""
+        state = self._state
+        if self._outside():
+            return b""
+        state.taking_copy = False
+        if state.copy_in is None:
+            return None
+        try:
+            rows = state.copy_in.finish()
+        except ServerError as error:
+            return self._refuse(error)
+        state.copy_in = None
+        return (frame(COPY_DATA, rows) if rows else b"") + data[at:end]
+
+    def fail(self, data: bytes, at: int, end: int) -> bytes | None:
+        """CopyFail. Raises Wait."""
+        if self._outside():
+            return b""
+        self._state.taking_copy = False
+        return None
+
+    def _outside(self) -> bool:
+        """Whether no COPY is open. Raises Wait where one may be about to open."""
+        state = self._state
+        if state.copy_mode is not None:
+            return False
+        if state.copying and state.replies:
+            raise Wait
+        return True
+
+    def _refuse(self, error: ServerError) -> bytes:
+        state = self._state
+        state.end_copy()
+        if state.replies and state.replies[0] is not PLAIN_QUERY:
+            state.replies[0].error = state.error_response(error)
+        return CopyFail(b"refused by pgveil").pack()
