@@ -25,6 +25,7 @@ def start(level: str, worker: int | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    logging.raiseExceptions = False  # a line that cannot be written must not be shown in another way
 
 
 def event(name: str, *, level: int = logging.INFO, **fields: str | int | float | bool | None) -> None:
