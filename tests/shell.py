@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 import threading
-from collections.abc import Coroutine, Iterator
+import time
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +21,12 @@ from proxy.listeners import Reservation
 from proxy.metrics import Metrics
 from proxy.server import Server, Settings
 from proxy.upstream import Upstream
+from proxy.wire.backend import ErrorResponse
+from proxy.wire.startup import StartupMessage
 from tests.passing import PassingSessions
 from tests.postgres import Certificates, Postgres, url
+
+TERMINATE = b"X\0\0\0\x04"
 
 
 class Shell:
@@ -94,3 +101,40 @@ def tls_upstream(postgres: Postgres, **options: str | Path) -> Upstream:
 def certificates_of(postgres: Postgres) -> Certificates:
     assert postgres.certificates is not None
     return postgres.certificates
+
+
+def startup_of(**parameters: str) -> bytes:
+    given = {"user": "postgres", **parameters}
+    return StartupMessage(3 << 16, {k.encode(): v.encode() for k, v in given.items()}).pack()
+
+
+def read_all(sock: socket.socket) -> bytes:
+    data = b""
+    while chunk := sock.recv(65536):
+        data += chunk
+    return data
+
+
+def dialogue(running: Shell, *packets: bytes) -> bytes:
+    """Send packets, one write each; everything that comes back until the connection is closed."""
+    with socket.create_connection((running.host, running.port), timeout=20) as sock:
+        for packet in packets:
+            sock.sendall(packet)
+        return read_all(sock)
+
+
+def error_of(reply: bytes) -> dict[str, str]:
+    """The last message of a reply, which is an ErrorResponse."""
+    at = 0
+    while at + 1 + struct.unpack_from("!i", reply, at + 1)[0] < len(reply):
+        at += 1 + struct.unpack_from("!i", reply, at + 1)[0]
+    assert reply[at : at + 1] == b"E"
+    return {code: text.decode() for code, text in ErrorResponse.parse(reply[at + 5 :]).fields.items()}
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    """Until a condition holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to be"
+        time.sleep(0.02)

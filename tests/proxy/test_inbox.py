@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from proxy.inbox import ENOUGH, Inbox
-from tests.test_flow import Transport
+from tests.proxy.test_flow import Transport
 
 
 async def test_bytes_are_taken_together() -> None:

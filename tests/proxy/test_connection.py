@@ -1,14 +1,11 @@
-"""The server with real clients and a real PostgreSQL: start-up, logins, limits, ends."""
+"""One client after another, with a real PostgreSQL behind: start-up, logins, nonsense, ends."""
 
 from __future__ import annotations
 
 import socket
 import struct
-import subprocess
-import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -16,19 +13,10 @@ import pytest
 from proxy.addresses import Endpoint
 from proxy.embedded import free_port
 from proxy.upstream import Upstream
-from proxy.wire.backend import ErrorResponse
 from proxy.wire.frontend import Query
-from proxy.wire.startup import CancelRequest, GSSENCRequest, SSLRequest, StartupMessage
+from proxy.wire.startup import GSSENCRequest, SSLRequest, StartupMessage
 from tests.postgres import PASSWORD, Postgres
-from tests.shell import Shell, shell
-
-TERMINATE = b"X\0\0\0\x04"
-
-
-def startup_of(**parameters: str) -> bytes:
-    given = {"user": "postgres", **parameters}
-    return StartupMessage(3 << 16, {k.encode(): v.encode() for k, v in given.items()}).pack()
-
+from tests.shell import TERMINATE, Shell, dialogue, error_of, read_all, shell, startup_of, wait_for
 
 STARTUP = startup_of()
 
@@ -37,30 +25,6 @@ STARTUP = startup_of()
 def running(postgres16: Postgres) -> Iterator[Shell]:
     with shell(postgres16) as running:
         yield running
-
-
-def read_all(sock: socket.socket) -> bytes:
-    data = b""
-    while chunk := sock.recv(65536):
-        data += chunk
-    return data
-
-
-def dialogue(running: Shell, *packets: bytes) -> bytes:
-    """Send packets, one write each; everything that comes back until the connection is closed."""
-    with socket.create_connection((running.host, running.port), timeout=20) as sock:
-        for packet in packets:
-            sock.sendall(packet)
-        return read_all(sock)
-
-
-def error_of(reply: bytes) -> dict[str, str]:
-    """The last message of a reply, which is an ErrorResponse."""
-    at = 0
-    while at + 1 + struct.unpack_from("!i", reply, at + 1)[0] < len(reply):
-        at += 1 + struct.unpack_from("!i", reply, at + 1)[0]
-    assert reply[at : at + 1] == b"E"
-    return {code: text.decode() for code, text in ErrorResponse.parse(reply[at + 5 :]).fields.items()}
 
 
 def test_a_query_goes_through(running: Shell) -> None:
@@ -124,20 +88,6 @@ def test_nonsense_ends_in_a_clean_error(running: Shell, packets: list[bytes], sq
     assert error_of(dialogue(running, *packets).lstrip(b"N"))["C"] == sqlstate
 
 
-def test_a_query_is_cancelled(running: Shell) -> None:
-    with running.connect() as connection:
-        threading.Timer(0.3, connection.cancel_safe).start()
-        with pytest.raises(psycopg.errors.QueryCanceled):
-            connection.execute("SELECT pg_sleep(30)")
-        assert connection.execute("SELECT 1").fetchone() == (1,)
-
-
-def test_the_cancelling_connection_is_closed_when_the_server_has_done_it(running: Shell) -> None:
-    before = running.metrics.total("cancel_requests_total")
-    assert dialogue(running, CancelRequest(1, b"none").pack()) == b""
-    assert running.metrics.total("cancel_requests_total") == before + 1
-
-
 def test_copy_and_notifications_go_through(running: Shell) -> None:
     with running.connect() as connection:
         connection.execute("CREATE TEMP TABLE t (n int)")
@@ -149,17 +99,6 @@ def test_copy_and_notifications_go_through(running: Shell) -> None:
         connection.execute("NOTIFY channel, 'hello'")
         notification = next(connection.notifies(timeout=10, stop_after=1))
         assert notification.payload == "hello"
-
-
-def test_the_number_of_sessions_is_limited(postgres16: Postgres) -> None:
-    with shell(postgres16, max_connections=2) as running:
-        first, second = running.connect(), running.connect()
-        with pytest.raises(psycopg.OperationalError, match="too many clients"):
-            running.connect()
-        first.close()
-        wait_for(lambda: running.metrics.total("sessions") == 1)
-        running.connect().close()
-        second.close()
 
 
 def test_who_says_nothing_is_sent_away(postgres16: Postgres) -> None:
@@ -211,45 +150,3 @@ def test_a_client_may_close_its_half_and_still_get_its_answer(running: Shell) ->
         sock.sendall(STARTUP + Query(b"SELECT pg_sleep(0.3), 'reply'").pack())
         sock.shutdown(socket.SHUT_WR)
         assert b"reply" in read_all(sock)
-
-
-def test_unix_sockets(postgres16: Postgres, tmp_path: Path) -> None:
-    with shell(postgres16, unix=tmp_path):
-        command = [postgres16.psql, "-h", tmp_path, "-p", "6432", "-U", "postgres", "-Atc", "SELECT 42"]
-        assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "42\n"
-    assert not (tmp_path / ".s.PGSQL.6432").exists()
-
-
-def test_draining_ends_sessions_between_transactions(postgres16: Postgres) -> None:
-    with shell(postgres16) as running:
-        idle, busy = running.connect(), running.connect()
-        busy.execute("BEGIN")
-        running.begin(running.server.drain(30))
-        with pytest.raises(psycopg.errors.AdminShutdown):
-            idle.execute("SELECT 1")
-        with pytest.raises(psycopg.OperationalError, match="pgveil is shutting down"):
-            running.connect()
-        assert busy.execute("SELECT 1").fetchone() == (1,)
-        busy.execute("COMMIT")
-        with pytest.raises(
-            psycopg.OperationalError
-        ):  # libpq shows an error that it gets while idle as a notice
-            busy.execute("SELECT 1")
-        wait_for(lambda: running.metrics.total("sessions") == 0)
-
-
-def test_draining_has_a_limit(postgres16: Postgres) -> None:
-    with shell(postgres16) as running, running.connect() as connection:
-        connection.execute("BEGIN")
-        running.call(running.server.drain(0.2))
-        with pytest.raises(psycopg.errors.AdminShutdown):
-            connection.execute("SELECT 1")
-
-
-def wait_for(condition: object, seconds: float = 10.0) -> None:
-    """Until a condition holds."""
-    assert callable(condition)
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came to be"
-        time.sleep(0.02)
