@@ -29,8 +29,9 @@ from policy.binding import Binding
 from proxy.errors import ServerError
 from proxy.session.effects import apply_effects
 from proxy.session.state import SessionContext, State
-from proxy.sql.plan import Constant, TextPlan, TransactionChange
+from proxy.sql.plan import Role, Slot, TextPlan, TransactionChange
 from proxy.sql.planner import Planned, Planner
+from proxy.sql.render import render
 from proxy.sql.report import explain
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -173,18 +174,15 @@ def said_of(planned: Planned, text: str) -> list[str]:
 def _sent(planned: Planned, text: str) -> str:
     if planned.plan.template is None:
         return text
-    pieces = []
-    for part in planned.plan.template:
-        if isinstance(part, Constant):
-            pieces.append(part.text)
-        elif part.role is None:
-            pieces.append(planned.literals[part.ordinal].decode())
-        else:
-            pieces.append(f"<{_name(part.role)}>{part.suffix.decode()}")
-    return "".join(pieces)
+    return render(planned, _ciphertext)[0]
 
 
-def _name(role) -> str:  # type: ignore[no-untyped-def]
+def _ciphertext(slot: Slot, token: bytes) -> bytes:
+    assert slot.role is not None
+    return f"<{_name(slot.role)}>".encode() + slot.suffix
+
+
+def _name(role: Role) -> str:
     return f"{role.field.field.table}.{role.field.field.column}{'[]' if role.array else ''}"
 
 
