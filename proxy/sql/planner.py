@@ -37,8 +37,10 @@ _LONG = 1 << 16  # bytes of a text that is not parsed unless it names something 
 _TOO_LONG = 1 << 20  # bytes of a text that is not parsed even if it may change the session's settings
 _MAY_CHANGE = re.compile(
     rb"(?i)\b(?:set|reset|discard|set_config|search_path|prepare|deallocate|declare|create|alter|drop|do|call"
-    rb"|commit|end|rollback|abort|release)\b"
+    rb"|begin|start|commit|end|rollback|abort|savepoint|release|execute|fetch)\b"
 )
+_EXECUTE = re.compile(rb"(?i)\bexecute\b")
+_NO_CACHE = PlanCache(0, 0)
 UNKNOWN = TextPlan(
     (StatementPlan(effects=(SetSearchPath(None, known=False), SettingChange(), CatalogChange())),)
 )  # of a text that may do anything but touch what is protected
@@ -91,12 +93,13 @@ class Planner:
         Raises Refused (or another ServerError) for what cannot be proved safe, and UnknownRelations where the
         catalogue has to be read again first (`final`: it has been).
         """
-        plan = self.cache.get(session.search_path, text, ())  # a text without literals is its own shape
+        cache = self.cache if not session.uncommitted else _NO_CACHE
+        plan = cache.get(session.search_path, text, ())  # a text without literals is its own shape
         if plan is not None:
             return Planned(plan)
         pieces = split(text)
         if pieces is not None:
-            plan = self.cache.get(session.search_path, pieces.shape, pieces.literals)
+            plan = cache.get(session.search_path, pieces.shape, pieces.literals)
             if plan is not None:
                 return Planned(plan, pieces.literals, pieces.groups)
         if len(text) > _LONG and not self.mentions_bytes(text):
@@ -105,7 +108,7 @@ class Planner:
             if _MAY_CHANGE.search(constant) is None:
                 return Planned(PLAIN)
             if len(constant) > _TOO_LONG:
-                return Planned(UNKNOWN)
+                return _unparsed(constant)
         if pieces is not None and (planned := self._plan_split(pieces, session, final)) is not None:
             return planned
         analysis = self._analyse(text.decode(), session, final)
@@ -118,7 +121,7 @@ class Planner:
         spans = [(start, start + len(pieces.literals[i].decode())) for start, i in offsets.items()]
         if spans != analysis.spans:
             return None
-        if analysis.pinned is not None and len(pieces.shape) <= _LONG:
+        if analysis.pinned is not None and len(pieces.shape) <= _LONG and not session.uncommitted:
             pinned = [offsets[offset] for offset in analysis.pinned if offset in offsets]
             self.cache.put(session.search_path, pieces.shape, pieces.literals, pinned, analysis.plan)
         return Planned(analysis.plan, pieces.literals, pieces.groups)
@@ -202,6 +205,8 @@ class Planner:
                     case _:
                         pass
             plans.append(plan)
+        if len(plans) > 1 and any(isinstance(e, TransactionChange) for plan in plans for e in plan.effects):
+            context.session_dependent = True  # what it brings back depends on the transaction it stands in
         return plans
 
     def _prepare(self, context: Context, node: Node) -> StatementPlan:
@@ -300,6 +305,17 @@ def _prepared_text(parsed: Parsed) -> bytes:
         if depth == 0 and token.name == "AS":
             return parsed.text[token.end :].encode()
     return parsed.text.encode()
+
+
+def _unparsed(constant: bytes) -> Planned:
+    """A text that is too long to be parsed. Raises Refused where its values might belong to a field."""
+    if _EXECUTE.search(constant) is not None:
+        raise Refused(
+            "EXECUTE in a text that is too long to be analysed",
+            sqlstate="54000",
+            hint="Send EXECUTE apart, or bind its values as parameters of the protocol.",
+        )
+    return Planned(UNKNOWN)
 
 
 def _written(context: Context, plans: list[StatementPlan]) -> frozenset[BoundField]:

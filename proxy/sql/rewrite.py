@@ -9,7 +9,7 @@ from proxy.sql.context import Context
 from proxy.sql.literal import LITERAL_TOKENS
 from proxy.sql.parse import Node, Parsed, Token, ast
 from proxy.sql.plan import Constant, Role, Slot, WireParameter
-from proxy.sql.value import refuse, storage_name
+from proxy.sql.value import refuse, same_either_way, storage_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def _same(one: Role | None, other: Role | None) -> bool:
         one.field.field.key_name == other.field.field.key_name
         and one.field.field.algorithm == other.field.field.algorithm
         and one.type == other.type
-        and one.compared == other.compared
+        and (one.compared == other.compared or same_either_way(one.field))
         and one.field.storage == other.field.storage
     )
 

@@ -113,7 +113,7 @@ def same_key(one: BoundField, other: BoundField) -> bool:
     )
 
 
-def _same_either_way(field: BoundField) -> bool:
+def same_either_way(field: BoundField) -> bool:
     """Whether a value is the same stored as compared: the type neither rounds it nor limits it."""
     return field.type.name in ("text", "bytea", "bool", "uuid", "inet", "int8") and field.type.modifier < 0
 
@@ -155,7 +155,7 @@ class Roles:
         known = self.by_offset.get(open_value.offset)
         if known is not None and not (same_key(known.field, field) and known.array == array):
             refuse(field, f"one value used for two fields in {construct}", HINTS["value"])
-        if known is not None and known.compared != compared and not _same_either_way(field):
+        if known is not None and known.compared != compared and not same_either_way(field):
             refuse(field, f"one value that is both stored and compared, in {construct}", HINTS["twice"])
         if known is None:
             self.by_offset[open_value.offset] = role
