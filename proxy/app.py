@@ -17,10 +17,6 @@ from typing import Any
 
 import uvloop
 
-from crypto.assembly import open_keystore
-from crypto.errors import KeystoreError
-from crypto.keystore import Keystore
-from crypto.manager import KeyManager
 from crypto.providers import Provider
 from policy.check import check
 from policy.document import DocumentError
@@ -33,6 +29,7 @@ from proxy.config import Config, ConfigError
 from proxy.errors import ServerError
 from proxy.flow import Session
 from proxy.introspect import Catalogs, CatalogUnavailable, connector
+from proxy.keys import key_manager
 from proxy.metrics import Metrics
 from proxy.role_secrets import RoleSecrets
 from proxy.server import Server, Settings
@@ -49,7 +46,7 @@ class App:
     def __init__(self, config: Config, provider: Provider, metrics: Metrics) -> None:
         self._config = config
         self._metrics = metrics
-        self._keys = KeyManager(_keystore(config, provider), provider, cache_ttl=config.keys.cache_ttl)
+        self._keys = key_manager(config, provider)
         self._connect = connector(config.maintenance)
         assert config.maintenance.database is not None  # config.py has seen to it
         self._home = config.maintenance.database
@@ -150,7 +147,7 @@ async def preflight(config: Config, provider: Provider) -> None:
     """
     settings(config)
     policy = load_policy(config.policy)
-    keys = KeyManager(_keystore(config, provider), provider, cache_ttl=config.keys.cache_ttl)
+    keys = key_manager(config, provider)
     catalogs = Catalogs(connector(config.maintenance), policy, poll=0)
     try:
         await keys.refresh()
@@ -219,15 +216,6 @@ async def _until_told(app: App, lifeline: int | None) -> None:
 def _parent_gone(lifeline: int, told: asyncio.Event) -> None:
     asyncio.get_running_loop().remove_reader(lifeline)
     told.set()
-
-
-def _keystore(config: Config, provider: Provider) -> Keystore:
-    address = config.keys.keystore
-    if address.file is not None:
-        return open_keystore(provider, file=address.file)
-    if address.url is not None:
-        return open_keystore(provider, url=address.url.url(), schema=address.schema)
-    raise KeystoreError("keys.keystore has neither a file nor a url")
 
 
 def _log_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -11,15 +11,15 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from crypto.assembly import open_keystore, open_provider
+from crypto.assembly import open_provider
 from crypto.errors import CryptoError, KeystoreError, KeystoreUnavailable, ProviderError
 from crypto.keyset import KeyState, KeyType
 from crypto.keystore import KeyRecord, Records
 from crypto.keystore_table import TableKeystore
-from crypto.manager import KeyManager
 from crypto.nonces import WARN_AT
 from crypto.providers import Provider, local
 from proxy.config import Config, Keys, load
+from proxy.keys import key_manager
 
 DONE, FOUND = 0, 1
 
@@ -55,7 +55,7 @@ async def _init(config: Config, *, sealed: bool) -> int:
     if made:
         await _refuse_orphan(keys)
     provider = _create_master_key(keys, sealed=sealed) if made else _open_provider(keys)
-    manager = _manager(config, provider)
+    manager = key_manager(config, provider)
     await manager.create()
     await manager.close()
     print(f"master key  {keys.local.file}: {'made' if made else 'exists already, left as it is'}")
@@ -66,7 +66,7 @@ async def _init(config: Config, *, sealed: bool) -> int:
 
 
 async def _list(config: Config, *, as_json: bool) -> int:
-    manager = _manager(config, _open_provider(config.keys))
+    manager = key_manager(config, _open_provider(config.keys))
     rows = [_row(record) for record in _sorted(await manager.keystore.read())]
     await manager.close()
     if as_json:
@@ -78,7 +78,7 @@ async def _list(config: Config, *, as_json: bool) -> int:
 
 async def _status(config: Config, *, as_json: bool) -> int:
     """Open every key, as `serve` would, and report."""
-    manager = _manager(config, _open_provider(config.keys))
+    manager = key_manager(config, _open_provider(config.keys))
     outage: str | None = None
     try:
         await manager.refresh()
@@ -134,18 +134,6 @@ def _open_provider(keys: Keys) -> Provider:
         passphrase_file=keys.local.passphrase_file,
         ask_passphrase=ask_passphrase,
     )
-
-
-def _manager(config: Config, provider: Provider) -> KeyManager:
-    address = config.keys.keystore
-    if address.file is not None:
-        keystore = open_keystore(provider, file=address.file)
-    elif address.url is not None:
-        url, tls = address.url.url(), address.url.tls_context()
-        keystore = open_keystore(provider, url=url, schema=address.schema, tls=tls)
-    else:
-        raise KeystoreError("keys.keystore has neither a file nor a url")
-    return KeyManager(keystore, provider, cache_ttl=config.keys.cache_ttl)
 
 
 def ask_passphrase() -> bytes:

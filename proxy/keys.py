@@ -1,0 +1,25 @@
+"""From the configuration to a key manager: the one place that knows how the keystore is reached."""
+
+from __future__ import annotations
+
+from crypto.assembly import open_keystore
+from crypto.manager import KeyManager
+from crypto.providers import Provider
+from proxy.config import Config, ConfigError
+
+
+def key_manager(config: Config, provider: Provider) -> KeyManager:
+    """The manager of the keys that the configuration names; nothing is read yet.
+
+    `provider` holds the master key. Raises ConfigError where a TLS file of the keystore's URL cannot be used.
+    """
+    address = config.keys.keystore
+    if address.url is None:
+        keystore = open_keystore(provider, file=address.file)
+    else:
+        try:
+            tls = address.url.tls_context()
+        except OSError as error:
+            raise ConfigError([f"keys.keystore.url: {error.strerror or error} (a file for TLS)"]) from None
+        keystore = open_keystore(provider, url=address.url.url(), schema=address.schema, tls=tls)
+    return KeyManager(keystore, provider, cache_ttl=config.keys.cache_ttl)
