@@ -273,8 +273,8 @@ class Backend:
             results = self._rows.results()
         else:
             state.replies.popleft()
-            statement = head.portal.statement if head.portal is not None else head.statement
-            results = statement.results if statement is not None else None
+            described_by = head.portal or head.statement
+            results = described_by.results if described_by is not None else None
         found = described(state, data[at + HEADER : end], results)
         if head.kind in (Kind.QUERY, Kind.EXECUTE):
             self._rows.formats = found.formats

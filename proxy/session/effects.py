@@ -41,8 +41,8 @@ def apply_effects(state: State, effects: Iterable[Effect], tag: bytes) -> None:
                 state.names.clear()
             case DropName(str(name)):
                 state.names.statements.pop(name.encode(), None)
-            case DeclareCursor(name, results, hold):
-                state.names.cursors[name.encode()] = Cursor(results, hold)
+            case DeclareCursor(name, results, hold, binary):
+                state.names.cursors[name.encode()] = Cursor(results, hold, binary)
             case CloseCursor(None):
                 state.names.cursors.clear()
             case CloseCursor(str(name)):

@@ -250,11 +250,11 @@ class Frontend:
             except ServerError as error:
                 return self._poison(Kind.BIND, error)
         if statement.plain:
-            state.names.portals[portal] = Portal(statement, ())
+            state.names.portals[portal] = Portal(statement.plan, ())
             state.replies.append(BIND)
             return None
         message = _read(Bind, data, at, end)
-        state.names.portals[portal] = Portal(statement, message.result_formats)
+        state.names.portals[portal] = Portal(statement.plan, message.result_formats)
         if statement.plan.parameters is None:
             state.replies.append(BIND)
             return None
@@ -316,7 +316,7 @@ class Frontend:
                 raise Wait(flush=True) from None
             state.replies.append(Reply(Kind.DESCRIBE_STATEMENT, statement=statement))
         else:
-            portal = state.names.portals.get(message.name)
+            portal = state.names.portal(message.name)
             state.replies.append(Reply(Kind.DESCRIBE_PORTAL, portal=portal))
         return None
 
@@ -325,9 +325,9 @@ class Frontend:
         if state.skipping:
             return b""
         name = _string(data, at + HEADER, end)
-        portal = state.names.portals.get(name)
+        portal = state.names.portal(name)
         if portal is not None:
-            plan = portal.statement.plan
+            plan = portal.plan
             if not plan.plain:
                 if state.barrier and state.replies and plan.first.effects:
                     raise Wait(flush=True)

@@ -11,15 +11,14 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from proxy.errors import Refused
-from proxy.sql.plan import CopyPlan, Results, TextPlan
+from proxy.sql.plan import CopyPlan, Results, StatementPlan, TextPlan
 from proxy.sql.planner import Planner, SessionView
-from proxy.wire.rows import RowRewriter
 
 
 class Statement:
     """A prepared statement: its text, its plan and who made it, and the types that the client declared."""
 
-    __slots__ = ("certain", "declared", "plan", "planner", "rewriters", "segment", "sql", "view")
+    __slots__ = ("certain", "declared", "plan", "planner", "segment", "sql", "view")
 
     def __init__(
         self,
@@ -37,7 +36,6 @@ class Statement:
         self.declared = declared
         self.segment = segment
         self.certain = False
-        self.rewriters: dict[tuple[object, ...], RowRewriter | None] = {}
 
     def confirmed(self, planner: Planner, view: SessionView) -> bool:
         """Whether it was planned for this policy and catalogue, and this search_path."""
@@ -71,20 +69,25 @@ class Statement:
 
 
 class Portal:
-    """A bound statement, and the formats that Bind asked for."""
+    """A bound statement's plan, and the formats that Bind asked for."""
 
-    __slots__ = ("formats", "statement")
+    __slots__ = ("formats", "plan")
 
-    def __init__(self, statement: Statement, formats: tuple[int, ...]) -> None:
-        self.statement = statement
+    def __init__(self, plan: TextPlan, formats: tuple[int, ...]) -> None:
+        self.plan = plan
         self.formats = formats
+
+    @property
+    def results(self) -> Results | None:
+        return self.plan.first.results
 
 
 class Cursor(NamedTuple):
-    """An SQL cursor's results; `hold`: it outlives its transaction."""
+    """An SQL cursor's results; `hold`: it outlives its transaction; `binary`: the format of its rows."""
 
     results: Results | None
-    hold: bool
+    hold: bool = False
+    binary: bool = False
 
 
 class Uncertain(Exception):
@@ -154,15 +157,16 @@ class Names:
         if unnamed is not None:
             self.statements[b""] = unnamed
 
+    def portal(self, name: bytes) -> Portal | None:
+        """A portal that Bind has made, or SQL's DECLARE: the server knows both by one name."""
+        portal = self.portals.get(name)
+        if portal is None and (cursor := self.cursors.get(name)) is not None:
+            plan = TextPlan((StatementPlan(results=cursor.results),))
+            return Portal(plan, (1,) if cursor.binary else ())
+        return portal
+
     def end_of_transaction(self) -> None:
         """Portals end with the transaction, and cursors without HOLD."""
         self.portals.clear()
         if self.cursors:
             self.cursors = {name: cursor for name, cursor in self.cursors.items() if cursor.hold}
-
-    def forget_results(self) -> None:
-        """Keys or settings have changed: rewriters are made anew."""
-        for statement in self.statements.values():
-            statement.rewriters.clear()
-        for portal in self.portals.values():
-            portal.statement.rewriters.clear()

@@ -29,7 +29,7 @@ class Hold(Exception):
 def statement_plan(head: Reply) -> StatementPlan | None:
     """The plan of the statement that a reply is for; None where nothing is known of it."""
     if head.kind is Kind.EXECUTE:
-        return head.portal.statement.plan.first if head.portal is not None else None
+        return head.portal.plan.first if head.portal is not None else None
     if head.plan is None or head.index >= len(head.plan.statements):
         return None
     return head.plan.statements[head.index]

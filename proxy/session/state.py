@@ -100,7 +100,6 @@ class State:
             reported["TimeZone"],
         )
         self._protector = None
-        self.names.forget_results()
 
     @property
     def settings(self) -> Settings:
@@ -112,7 +111,6 @@ class State:
         keyring = self.context.keyring()
         if self._protector is None or self._protector.keyring is not keyring:
             self._protector = Protector(keyring, self._settings)
-            self.names.forget_results()
         return self._protector
 
     def end_of_transaction(self) -> None:

@@ -166,11 +166,12 @@ class DropName:
 
 @dataclass(frozen=True, slots=True)
 class DeclareCursor:
-    """A cursor by its name; without `hold` it ends with the transaction."""
+    """A cursor by its name; without `hold` it ends with the transaction. `binary`: its rows' format."""
 
     name: str
     results: Results | None
     hold: bool = False
+    binary: bool = False
 
 
 @dataclass(frozen=True, slots=True)

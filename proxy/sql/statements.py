@@ -127,13 +127,15 @@ def _deallocate(context: Context, node: Node) -> StatementPlan:
     return StatementPlan(effects=(DropName(node.name),))
 
 
-_CURSOR_OPT_HOLD = 0x0020  # CURSOR_OPT_HOLD of PostgreSQL's parsenodes.h
+_CURSOR_OPT_BINARY = 0x0001  # CURSOR_OPT_BINARY and CURSOR_OPT_HOLD of PostgreSQL's parsenodes.h
+_CURSOR_OPT_HOLD = 0x0020
 
 
 def _declare(context: Context, node: Node) -> StatementPlan:
     output = results(query(context, Scope(), node.query))
     hold = bool(node.options & _CURSOR_OPT_HOLD)
-    return StatementPlan(effects=(DeclareCursor(node.portalname, output, hold),))
+    binary = bool(node.options & _CURSOR_OPT_BINARY)
+    return StatementPlan(effects=(DeclareCursor(node.portalname, output, hold, binary),))
 
 
 def _fetch(context: Context, node: Node) -> StatementPlan:
