@@ -17,13 +17,16 @@ from tests.proxy_process import Veil, Veils, canaries_in
 
 SEED = """
 INSERT INTO users (email, ssn, age, born, balance, doc, photo, nick, note) VALUES
-  ('kanarie-1', 'kanarie ssn', 1733173317, '1973-03-31', 12.50, '{"kanarie": [1, null]}', '\\x6b616e61726965', 'kanarie', 'a'),
+  ('kanarie-1', 'kanarie ssn', 1733173317, '1973-03-31', 12.50, '{"kanarie": [1, null]}',
+   '\\x6b616e61726965', 'kanarie', 'a'),
   ('kanarie-2', 'kanarie ssn', 17, '2001-01-01', -0.01, '"kanarie"', '\\x', 'kanarie two', 'b'),
   ('kanarie-3', '', 17, NULL, 12.50, '{}', NULL, NULL, 'a'),
   (NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'kanarie', NULL);
 INSERT INTO orders (user_id, buyer, total, note) VALUES
-  (1, 'kanarie-1', 10, 'x'), (1, 'kanarie-1', 20, 'y'), (2, 'kanarie-2', 30, 'x'), (NULL, 'kanarie-9', 40, NULL);
-INSERT INTO plain (name, value, at) VALUES ('one', 1, '2020-02-02'), ('two', 2, '2020-02-02'), ('six', NULL, NULL);
+  (1, 'kanarie-1', 10, 'x'), (1, 'kanarie-1', 20, 'y'),
+  (2, 'kanarie-2', 30, 'x'), (NULL, 'kanarie-9', 40, NULL);
+INSERT INTO plain (name, value, at) VALUES ('one', 1, '2020-02-02'), ('two', 2, '2020-02-02'),
+  ('six', NULL, NULL);
 """
 OTHERS = """
 CREATE SCHEMA other;

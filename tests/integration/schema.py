@@ -50,7 +50,7 @@ tables:
 KINDS = {
     "a_text": ("text", "text", "lookup"),
     "a_varchar": ("varchar(40)", "varchar(400)", "lookup"),
-    "a_char": ("char(12)", "char(400)", "lookup"),
+    "a_char": ("char(12)", "text", "lookup"),
     "a_bytea": ("bytea", "bytea", "lookup"),
     "a_bool": ("bool", "bytea", "lookup"),
     "an_int2": ("int2", "bytea", "lookup"),
