@@ -52,7 +52,12 @@ class App:
         self._home = config.maintenance.database
         self._secrets = RoleSecrets(self._connect, self._home)
         self._sessions = LiveSessions(
-            load_policy(config.policy), self._keys, self._secrets, self._make_session, self._make_catalogs
+            load_policy(config.policy),
+            self._keys,
+            self._secrets,
+            self._home,
+            self._make_session,
+            self._make_catalogs,
         )
         self._server = Server(settings(config), self._sessions, metrics)
         self._admin = Admin(metrics, self._problem)

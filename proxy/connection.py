@@ -1,7 +1,7 @@
 """One client, from the accepted connection to its session, in order:
 
-    the first packets (session/startup.py), TLS, the limit of connections, the session's state, a connection
-    to the upstream, authentication (session/authentication.py); then proxy/flow.py takes over.
+    the first packets (session/startup.py), TLS, the limit of connections, a connection to the upstream,
+    authentication (session/authentication.py), the session's state; then proxy/flow.py takes over.
 
 All of this runs in one task with a time limit; what goes wrong is told to the client as the server would.
 """
@@ -43,6 +43,7 @@ class Connection:
         self._tls: TLSTransport | None = None
         self._backend: asyncio.Transport | None = None
         self._request: SessionRequest | None = None
+        self._opened = False
 
     async def run(self) -> None:
         """Set the session up, or end the connection."""
@@ -96,7 +97,6 @@ class Connection:
             return
         self._request = event.request
         self._admit()
-        session, problem = await self._open_session(event.request)
         backend = Inbox(self.inbox.activity)
         try:
             self._backend = await self._settings.upstream.connect(backend)
@@ -105,8 +105,8 @@ class Connection:
         authentication = Authentication(event.request, self._legs())
         authentication.frontend_received(event.rest)
         await self._authenticate(authentication, backend)
-        if session is None:
-            raise problem or AssertionError("neither a session nor a reason")
+        # Only now: what a catalogue costs is for those who may log in.
+        session = await self._open_session(event.request)
         self._start(session, authentication, backend)
 
     async def _first_packets(self) -> Begin | Cancel:
@@ -147,16 +147,12 @@ class Connection:
             raise ServerError("sorry, too many clients already", sqlstate="53300")
         self.admitted = True
 
-    async def _open_session(self, request: SessionRequest) -> tuple[Session | None, ServerError | None]:
-        """The session; or why there is none, if the server is to say so itself: there is no such database."""
+    async def _open_session(self, request: SessionRequest) -> Session:
         if request.physical_replication:
-            return Pipe(), None
-        try:
-            return await self._server.sessions.open(request), None
-        except ServerError as error:
-            if error.sqlstate != "3D000":
-                raise
-            return None, error
+            return Pipe()
+        session = await self._server.sessions.open(request)
+        self._opened = True
+        return session
 
     def _legs(self) -> Legs:
         tls, backend = self._settings.tls, self._backend
@@ -254,6 +250,9 @@ class Connection:
         self._release()
 
     def _release(self) -> None:
+        if self._opened and self._request is not None:
+            self._opened = False
+            self._server.sessions.closed(self._request)
         if self.admitted:
             self.admitted = False
             self._server.metrics.release_session()

@@ -209,6 +209,14 @@ class Catalogs:
         await self._databases[database].notify()
         return binding
 
+    def release(self, database: str) -> Awaitable[None]:
+        """Nobody uses this database now: close the connection, which would keep it from being dropped.
+
+        It is forgotten at once; what is returned waits for the connection to be closed.
+        """
+        watched = self._databases.pop(database, None)
+        return watched.close() if watched is not None else asyncio.sleep(0)
+
     async def close(self) -> None:
         """Close every connection. A closed object may not be used again."""
         databases, self._databases = list(self._databases.values()), {}

@@ -38,12 +38,14 @@ class RoleSecrets:
 
         Raises CatalogUnavailable.
         """
+        try:
+            role.encode()
+        except UnicodeEncodeError:  # no role has a name like that
+            return None
         async with self._lock:
             try:
                 connection = await self._connected()
                 secret = await connection.fetchval(catalog_sql.SCRAM_OF_ROLE, role)
-            except UnicodeEncodeError:  # no role has a name like that
-                return None
             except CONNECTION_ERRORS as error:
                 raise CatalogUnavailable(self._database, error) from error
         return None if secret is None else str(secret)

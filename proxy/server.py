@@ -49,7 +49,10 @@ class Sessions(Protocol):
         """Whether it is worth asking for the SCRAM secret of a role."""
 
     async def open(self, request: SessionRequest) -> Session:
-        """A session for this client. Raises ServerError, with 3D000 if there is no such database."""
+        """A session for this client, who is authenticated. Raises ServerError."""
+
+    def closed(self, request: SessionRequest) -> None:
+        """The session that `open` made for this client has ended."""
 
     async def secret(self, user: str) -> str | None:
         """The role's secret as pg_authid has it, None if it has none. Raises ServerError if not readable."""

@@ -7,7 +7,7 @@ here it is done.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from crypto.errors import CryptoError
@@ -22,6 +22,8 @@ from proxy.session.requests import FetchKeys, RefreshCatalog
 from proxy.session.startup import SessionRequest
 from proxy.sql.planner import Planner
 
+IDLE = 1.0  # seconds without sessions after which a database is let go: DROP DATABASE waits for five
+
 OnChange = Callable[[str, Binding], None]
 
 
@@ -31,6 +33,7 @@ class Database:
     def __init__(self, name: str, binding: Binding) -> None:
         self.name = name
         self.planner = Planner(binding)
+        self.sessions = 0  # that are open
 
     def replace(self, binding: Binding) -> None:
         """The catalogue or the policy has changed: every statement is planned anew."""
@@ -50,6 +53,8 @@ class Secrets(Protocol):
 class LiveSessions:
     """Opens sessions and does their errands (server.Sessions).
 
+    home           the maintenance login's own database, which is watched always; others only while they
+                   have sessions, so that they can be dropped
     make           makes the session of one client
     make_catalogs  makes the reader of catalogues for a policy
     """
@@ -59,15 +64,17 @@ class LiveSessions:
         policy: Policy,
         keys: KeyManager,
         secrets: Secrets,
+        home: str,
         make: Callable[[SessionRequest, Database], Session],
         make_catalogs: Callable[[Policy, OnChange], Catalogs],
     ) -> None:
         self._keys = keys
         self._secrets = secrets
+        self._home = home
         self._make = make
         self._make_catalogs = make_catalogs
         self._databases: dict[str, Database] = {}
-        self._catalogs = make_catalogs(policy, self._changed)
+        self._catalogs = self._new_catalogs(policy)
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -75,11 +82,25 @@ class LiveSessions:
         return self._secrets.readable
 
     async def open(self, request: SessionRequest) -> Session:
-        """A session for this client. Raises CatalogUnavailable, with 3D000 if there is no such database."""
-        return self._make(request, await self.database(request.database))
+        """A session for this client. Raises ServerError."""
+        database = await self.database(request.database)
+        session = self._make(request, database)
+        database.sessions += 1
+        return session
+
+    def closed(self, request: SessionRequest) -> None:
+        """A session that was opened has ended."""
+        database = self._databases[request.database]
+        database.sessions -= 1
+        if database.sessions == 0 and database.name != self._home:
+            asyncio.get_running_loop().call_later(IDLE, self._release, database)
 
     async def database(self, name: str) -> Database:
-        """The state of a database; read if this is the first time. Raises CatalogUnavailable."""
+        """The state of a database; read if this is the first time. Raises ServerError."""
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise ServerError("the name of the database is not in UTF-8", sqlstate="3D000") from None
         if name not in self._databases:
             self._changed(name, await self._catalogs.get(name))
         return self._databases[name]
@@ -100,9 +121,7 @@ class LiveSessions:
 
     def announce(self, database: str) -> None:
         """DDL was committed: read the catalogue again, and tell the other workers and proxies."""
-        task = asyncio.get_running_loop().create_task(self._announce(database))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._spawn(self._announce(database))
 
     async def replace_policy(self, policy: Policy) -> None:
         """Go by another policy from now on, in sessions that are open, too.
@@ -110,7 +129,7 @@ class LiveSessions:
         Raises CatalogUnavailable, and then nothing has changed.
         """
         new: dict[str, Binding] = {}
-        catalogs = self._make_catalogs(policy, lambda name, binding: self._take(catalogs, name, binding))
+        catalogs = self._new_catalogs(policy)
         try:
             for name in tuple(self._databases):
                 new[name] = await catalogs.get(name)
@@ -128,9 +147,23 @@ class LiveSessions:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._catalogs.close()
 
-    def _take(self, source: Catalogs, name: str, binding: Binding) -> None:
-        if source is self._catalogs:  # not one that is being set up, nor one that was replaced
-            self._changed(name, binding)
+    def _new_catalogs(self, policy: Policy) -> Catalogs:
+        def changed(name: str, binding: Binding) -> None:
+            if catalogs is self._catalogs:  # not one that is being set up, nor one that was replaced
+                self._changed(name, binding)
+
+        catalogs = self._make_catalogs(policy, changed)
+        return catalogs
+
+    def _release(self, database: Database) -> None:
+        if database.sessions == 0 and self._databases.get(database.name) is database:
+            del self._databases[database.name]
+            self._spawn(self._catalogs.release(database.name))
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _changed(self, name: str, binding: Binding) -> None:
         known = self._databases.get(name)

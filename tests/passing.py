@@ -65,6 +65,9 @@ class PassingSessions:
         self.opened.append(request)
         return PassingSession()
 
+    def closed(self, request: SessionRequest) -> None:
+        self.opened.remove(request)
+
     async def secret(self, user: str) -> str | None:
         assert self.secrets is not None
         return self.secrets.get(user)

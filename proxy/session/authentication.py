@@ -1,4 +1,4 @@
-"""Authentication: from the StartupMessage that went upstream to AuthenticationOk, or to the end.
+"""Authentication: from the StartupMessage that went upstream until the server has let the client in, or not.
 
     Rule 1  What the server asks and the client answers is relayed as it came, one answer to one request.
     Rule 2  A password in clear is asked for only where nobody can listen between client and pgveil.
@@ -45,6 +45,7 @@ _FRONTEND_LIMITS = {PASSWORD: AUTHENTICATION_LIMIT}
 _BACKEND_LIMITS = dict.fromkeys(
     (AUTHENTICATION, ERROR_RESPONSE, NOTICE_RESPONSE, NEGOTIATE_PROTOCOL_VERSION), AUTHENTICATION_LIMIT
 )
+_MAY_FOLLOW = (b"", b"E", b"N")  # what says nothing yet of whether the client is let in
 _UNANSWERED = (backend.AUTH_OK, backend.AUTH_SASL_FINAL)
 
 
@@ -53,7 +54,7 @@ class State(enum.Enum):
 
     RUNNING = enum.auto()
     NEEDS_SECRET = enum.auto()  # `resume` goes on
-    DONE = enum.auto()  # AuthenticationOk went by; what came behind it is in the two rests
+    DONE = enum.auto()  # the server has let the client in; what else it said is in the rest
     FAILED = enum.auto()  # once `to_frontend` is sent, both connections end
 
 
@@ -86,6 +87,7 @@ class Authentication:
         self._minor = request.minor
         self._extensions = request.extensions
         self._answers = 0  # how many the server waits for: none or one
+        self._accepted = False  # AuthenticationOk went by; an error may still follow, such as of the database
         self._offer: tuple[bytes, ...] = ()
         self._hides_plus = False
         self._passthrough: PassThrough | None = None
@@ -133,7 +135,9 @@ class Authentication:
     def _advance(self) -> None:
         """Handle every message that is there whole, as long as its turn has come."""
         while self.state is State.RUNNING:
-            if self._answers and (message := self._next_answer()) is not None:
+            if self._accepted and self.backend_rest[:1] not in _MAY_FOLLOW:
+                self.state = State.DONE
+            elif self._answers and (message := self._next_answer()) is not None:
                 self._answers = 0
                 self._answered(message)
             elif (message := self._next_of_backend()) is not None:
@@ -182,7 +186,7 @@ class Authentication:
             return
         self.to_frontend.append(message)
         if request.code == backend.AUTH_OK:
-            self.state = State.DONE
+            self._accepted = True
         elif request.code not in _UNANSWERED:
             self._answers = 1
 

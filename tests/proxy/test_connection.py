@@ -31,7 +31,8 @@ def test_a_query_goes_through(running: Shell) -> None:
     with running.connect(application_name="zoe") as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
         assert connection.execute("SHOW application_name").fetchone() == ("zoe",)
-    assert running.sessions.opened[-1].parameters["application_name"] == "zoe"
+        assert running.sessions.opened[-1].parameters["application_name"] == "zoe"
+    wait_for(lambda: running.sessions.opened == [])
 
 
 @pytest.mark.parametrize("user", ["with_scram", "with_md5", "with_password"])

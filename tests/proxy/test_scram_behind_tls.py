@@ -98,6 +98,7 @@ def test_psql(postgres15_tls: Postgres, knowing: Shell, own: Certificates, tmp_p
     assert (done.stdout, done.stderr) == (f"{USER}\n", "")
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # asyncpg's failed login
 @pytest.mark.parametrize("way", ["relaying", "knowing", "disguised"])
 async def test_asyncpg_never_binds_the_channel(way: str, request: pytest.FixtureRequest) -> None:
     running: Shell = request.getfixturevalue(way)

@@ -109,6 +109,8 @@ def test_passwords_are_relayed(question: bytes) -> None:
     assert dialogue.server(question) == (question, b"")
     assert dialogue.client(PASSWORD) == (b"", PASSWORD)
     assert dialogue.server(OK) == (OK, b"")
+    assert dialogue.machine.state is State.RUNNING
+    assert dialogue.server(READY) == (b"", b"")
     assert dialogue.machine.state is State.DONE
 
 
@@ -136,7 +138,15 @@ def test_a_refusal_is_the_servers_and_ends_it() -> None:
 def test_notices_go_by() -> None:
     notice = NoticeResponse.of("NOTICE", "00000", "hello").pack()
     dialogue = Dialogue(CLEAR)
-    assert dialogue.server(notice + OK) == (notice + OK, b"")
+    assert dialogue.server(notice + OK + notice + READY) == (notice + OK + notice, b"")
+    assert dialogue.machine.state is State.DONE
+
+
+def test_the_server_may_still_say_no_after_the_login() -> None:
+    dialogue = Dialogue(CLEAR)
+    assert dialogue.server(OK) == (OK, b"")
+    assert dialogue.server(REFUSAL) == (REFUSAL, b"")
+    assert dialogue.machine.state is State.FAILED
 
 
 def test_what_the_client_sends_early_waits_for_its_turn() -> None:
@@ -282,6 +292,7 @@ def test_pgveil_takes_both_parts(bound: bool, offer: bytes) -> None:
     assert backend == b""
     assert frontend.endswith(OK)
     login.client.server_final(Request.parse(frontend[5 : -len(OK)]).data, SERVER_KEY)
+    login.dialogue.server(READY)
     assert login.dialogue.machine.state is State.DONE
 
 

@@ -127,6 +127,7 @@ def test_a_cancel_request_may_meet_any_worker(veil: Veils, database18: Database)
 
 def test_a_worker_that_dies_is_started_again(veil: Veils, database18: Database) -> None:
     running = veil(database18, POLICY, workers=2)
+    wait_for(lambda: running.log_text().count('"event": "ready"') == 2)
     victim, survivor = workers(running)
     victim.kill()
     wait_for(
@@ -253,3 +254,13 @@ def test_a_unix_socket_beside_the_port(veil: Veils, database18: Database, tmp_pa
 def _made(directory: Path) -> Path:
     directory.mkdir(exist_ok=True)
     return directory
+
+
+def test_a_database_can_be_dropped_once_nobody_uses_it(veil: Veils, database18: Database) -> None:
+    """As the test runners of web frameworks do with the databases that they make."""
+    running = veil(database18, POLICY)
+    with running.connect() as connection:
+        connection.execute("CREATE DATABASE of_a_moment")
+        with psycopg.connect(running.dsn(dbname="of_a_moment"), autocommit=True) as inside:
+            inside.execute("CREATE TABLE people (name text)")
+        connection.execute("DROP DATABASE of_a_moment")
