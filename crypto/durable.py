@@ -33,6 +33,20 @@ def replace_file(path: Path, content: bytes) -> None:
     _sync_directory(path.parent)
 
 
+def overwrite_file(path: Path, content: bytes) -> None:
+    """Write a few bytes over the beginning of a file that is there, for one that must stay the same file.
+
+    A crash leaves the old bytes or the new ones if they lie within one sector (512 bytes) and are as many.
+    Raises OSError.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.pwrite(descriptor, content, 0)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _write_temporary(path: Path, content: bytes) -> Path:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with suppress(FileNotFoundError):  # left behind by a crash

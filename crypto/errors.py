@@ -5,7 +5,8 @@
     │   └── UnknownKey          the envelope names a key that this snapshot lacks
     ├── KeyExhausted            a key version has used up its budget of random nonces
     ├── KeystoreError           the keystore is missing, altered, locked, or lacks a key
-    │   └── KeystoreUnavailable it does not answer now; worth another try
+    │   ├── KeystoreUnavailable it does not answer now; worth another try
+    │   └── KeystoreOutdated    an older copy stands in its place
     └── ProviderError           the master key cannot be used
         └── ProviderUnavailable its holder does not answer now; worth another try
 
@@ -13,6 +14,11 @@ No message ever holds a key, a passphrase or a value.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from crypto.keystore import Records
 
 
 class CryptoError(Exception):
@@ -44,6 +50,14 @@ class KeystoreError(CryptoError):
 
 class KeystoreUnavailable(KeystoreError):
     """The keystore does not answer now."""
+
+
+class KeystoreOutdated(KeystoreError):
+    """The keystore is an older copy of itself. `records` are those that it holds."""
+
+    def __init__(self, message: str, records: Records) -> None:
+        super().__init__(message)
+        self.records = records
 
 
 class ProviderError(CryptoError):

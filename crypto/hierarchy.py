@@ -81,7 +81,7 @@ async def open_dek(record: KeyRecord, provider: Provider) -> DataKey:
     except ProviderUnavailable:
         raise
     except ProviderError as error:
-        raise KeystoreError(f"{_named(record)} does not open: {error}") from None
+        raise KeystoreError(f"{record} does not open: {error}") from None
     return DataKey(record.id, _verified(record, key))
 
 
@@ -124,9 +124,5 @@ def _verified(record: KeyRecord, key: bytes) -> bytes:
     return key
 
 
-def _named(record: KeyRecord) -> str:
-    return f"{record.key_type.value} {record.name!r} version {record.version}"
-
-
 def _altered(record: KeyRecord) -> KeystoreError:
-    return KeystoreError(f"{_named(record)} does not open: its record was altered, or belongs elsewhere")
+    return KeystoreError(f"{record} does not open: its record was altered, or belongs elsewhere")

@@ -77,6 +77,10 @@ class FieldKey(Secret):
         other.state = state
         return other
 
+    def for_reading(self) -> FieldKey:
+        """The same key, which encrypts no more."""
+        return self.in_state(KeyState.RETIRING) if self.state is KeyState.ACTIVE else self
+
     def sealer(self, family: str) -> Transform:
         """Canonical bytes -> binary envelope. Raises ValueError unless this version is the active one."""
         return self._cached(self._active_scheme.sealer, family)

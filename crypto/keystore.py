@@ -38,6 +38,10 @@ class KeyRecord:
     rotation_count: int = 0
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        """What a message calls it."""
+        return f"{self.key_type.value} {self.name!r} version {self.version}"
+
     @property
     def short_id(self) -> bytes:
         """What envelopes call this key; unique in a keystore."""
@@ -78,7 +82,11 @@ Change = Callable[[Records], Awaitable[Iterable[KeyRecord]]]
 
 
 class Keystore(Protocol):
-    """What the key manager needs of a keystore. Methods raise KeystoreError or KeystoreUnavailable."""
+    """What the key manager needs of a keystore.
+
+    Methods raise KeystoreUnavailable where it does not answer now, KeystoreOutdated where it can tell that it
+    is an older copy of itself (it is not changed then), KeystoreError for everything else.
+    """
 
     @property
     def location(self) -> str:

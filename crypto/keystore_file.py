@@ -1,8 +1,9 @@
 """The keystore in one sealed JSON file: replaced whole, locked while it changes, and proved unaltered.
 
 The seal is an HMAC-SHA256 over everything else in the file, under a key of its own that the master key's
-provider wraps. It shows that nothing was altered, added or taken away; it cannot show that the file is the
-newest one. docs/envelope.md has the format.
+provider wraps. It shows that nothing was altered, added or taken away. That the file is the newest one is for
+the lock file to show, which remembers the number of the last change: a change made to an older copy would be
+lost, with the keys in it, when the newest is put back. docs/envelope.md has the format.
 """
 
 from __future__ import annotations
@@ -16,13 +17,20 @@ import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from crypto.durable import replace_file
-from crypto.errors import KeystoreError, KeystoreUnavailable, ProviderError, ProviderUnavailable
+from crypto.durable import overwrite_file, replace_file
+from crypto.errors import (
+    KeystoreError,
+    KeystoreOutdated,
+    KeystoreUnavailable,
+    ProviderError,
+    ProviderUnavailable,
+)
 from crypto.keyset import KeyState, KeyType
 from crypto.keystore import Change, KeyRecord, Records, merge
 from crypto.providers import Provider
@@ -36,6 +44,15 @@ _LOCK_POLL = 0.01  # seconds
 _SEAL_CONTEXT = b"pgveil v1 keystore file"
 
 
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What a file holds: the records, how often keys were added or changed, the wrapped key of the seal."""
+
+    records: Records
+    changes: int
+    wrapped: str
+
+
 class FileKeystore(Secret):
     """A keystore that processes of one host share. See `keystore.Keystore` for the methods."""
 
@@ -44,6 +61,7 @@ class FileKeystore(Secret):
         self._lock_path = path.with_name(path.name + ".lock")
         self._provider = provider
         self._seal_keys: dict[str, bytes] = {}  # by how the file holds them: a read needs the provider once
+        self._newest = 0  # number of the newest change that this process has seen
 
     @property
     def location(self) -> str:
@@ -53,35 +71,57 @@ class FileKeystore(Secret):
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         async with self._lock():
             if not await asyncio.to_thread(self._path.exists):
+                if self._last_change():
+                    raise KeystoreError(
+                        f"{self._path}: is gone: restore it from its backup,"
+                        f" or remove {self._lock_path} too if no value was encrypted"
+                    )
                 key = os.urandom(SEAL_KEY_BYTES)
                 wrapped = base64.b64encode(await self._provider.wrap(key, _SEAL_CONTEXT)).decode()
                 self._seal_keys[wrapped] = key
-                await self._write((), wrapped)
+                await self._write(_Content((), 1, wrapped))
 
     async def read(self) -> Records:
-        return (await self._read())[0]
+        return (await self._read()).records
 
     async def update(self, change: Change) -> Records:
+        return await self._update(change, changes=1)
+
+    async def _update(self, change: Change, *, changes: int) -> Records:
         async with self._lock():
-            records, wrapped = await self._read()
-            if not (changed := tuple(await change(records))):
-                return records
-            records = merge(records, changed)
-            await self._write(records, wrapped)
+            content = await self._read()
+            if not (changed := tuple(await change(content.records))):
+                return content.records
+            records = merge(content.records, changed)
+            await self._write(_Content(records, content.changes + changes, content.wrapped))
             return records
 
     async def count(self, encryptions: Mapping[UUID, int]) -> Mapping[UUID, int]:
         async def add(records: Records) -> Iterable[KeyRecord]:
             return [r.counted(encryptions[r.id]) for r in records if r.id in encryptions]
 
-        return {r.id: r.encryptions for r in await self.update(add) if r.id in encryptions}
+        # No change of the keys: a copy from before is as good.
+        records = await self._update(add, changes=0)
+        return {r.id: r.encryptions for r in records if r.id in encryptions}
 
     async def close(self) -> None:
         self._seal_keys.clear()
 
-    async def _read(self) -> tuple[Records, str]:
-        """The records, and the wrapped key of the seal."""
-        content = await asyncio.to_thread(self._read_bytes)
+    async def _read(self) -> _Content:
+        # The lock file first: it is written after the keystore, which holds by then what the lock file says.
+        newest = max(await asyncio.to_thread(self._last_change), self._newest)
+        content = await self._opened(await asyncio.to_thread(self._read_bytes))
+        if content.changes < newest:
+            raise KeystoreOutdated(
+                f"{self._path}: is an older copy of the keystore (change {content.changes}, after change"
+                f" {newest} was made): restore the newest backup",
+                content.records,
+            )
+        self._newest = max(self._newest, content.changes)
+        return content
+
+    async def _opened(self, content: bytes) -> _Content:
+        """What the bytes of a file say, if their seal is whole."""
         try:
             document = json.loads(content)
             if document["format"] != FORMAT:
@@ -93,7 +133,8 @@ class FileKeystore(Secret):
             key = await self._seal_key(wrapped)
             if not hmac.compare_digest(mac, _mac(key, document, wrapped)):
                 raise KeystoreError(f"{self._path}: its seal is broken: the file was altered")
-            return tuple(_from_json(fields) for fields in document["keys"]), wrapped
+            records = tuple(_from_json(fields) for fields in document["keys"])
+            return _Content(records, int(document.get("changes", 0)), wrapped)
         except (ValueError, KeyError, TypeError):
             raise KeystoreError(f"{self._path}: is not a keystore of pgveil") from None
 
@@ -104,6 +145,17 @@ class FileKeystore(Secret):
             raise KeystoreError(f"{self._path}: there is no keystore: run pgveil keys init") from None
         except OSError as error:
             raise KeystoreUnavailable(f"{self._path}: {error.strerror}") from None
+
+    def _last_change(self) -> int:
+        """The number of the last change, as the lock file remembers it; 0 if it knows of none."""
+        try:
+            return int(self._lock_path.read_bytes() or b"0")
+        except FileNotFoundError:
+            return 0
+        except ValueError:
+            raise KeystoreError(f"{self._lock_path}: is not a lock file of pgveil") from None
+        except OSError as error:
+            raise KeystoreUnavailable(f"{self._lock_path}: {error.strerror}") from None
 
     async def _seal_key(self, wrapped: str) -> bytes:
         if (key := self._seal_keys.get(wrapped)) is not None:
@@ -117,16 +169,28 @@ class FileKeystore(Secret):
         self._seal_keys[wrapped] = key
         return key
 
-    async def _write(self, records: Records, wrapped: str) -> None:
-        document = {"format": FORMAT, "version": VERSION, "keys": [_to_json(record) for record in records]}
-        mac = _mac(self._seal_keys[wrapped], document, wrapped)
-        document["seal"] = {"key": wrapped, "mac": _encode(mac)}
-        content = json.dumps(document, indent=1).encode() + b"\n"
+    async def _write(self, content: _Content) -> None:
+        """Replace the file; the lock is held."""
+        document = {
+            "format": FORMAT,
+            "version": VERSION,
+            "changes": content.changes,
+            "keys": [_to_json(record) for record in content.records],
+        }
+        mac = _mac(self._seal_keys[content.wrapped], document, content.wrapped)
+        document["seal"] = {"key": content.wrapped, "mac": _encode(mac)}
+        text = json.dumps(document, indent=1).encode() + b"\n"
         try:
             # A caller who gives up must not let go of the lock while the file is being replaced.
-            await _uninterrupted(asyncio.to_thread(replace_file, self._path, content))
+            await _uninterrupted(asyncio.to_thread(self._replace, text, content.changes))
         except OSError as error:
             raise KeystoreUnavailable(f"{self._path}: {error.strerror}") from None
+
+    def _replace(self, text: bytes, changes: int) -> None:
+        replace_file(self._path, text)
+        if changes > self._newest:
+            overwrite_file(self._lock_path, b"%020d\n" % changes)
+            self._newest = changes
 
     @asynccontextmanager
     async def _lock(self) -> AsyncIterator[None]:

@@ -5,7 +5,10 @@ Rule 2: an outage of the keystore or of the provider never takes away keys that 
         keeps new ones from being opened. It is logged, and tried again.
 Rule 3: a key whose record was altered is left out, never replaced: `ensure` makes a key only where the
         keystore has no active one.
-Rule 4: records change only in `Keystore.update`, which lets one process in at a time and shows it what the
+Rule 4: a key that vanishes from the keystore is not replaced either. It is kept, for reading only, and no key
+        at all is made until it is back: what is written under a key that the keystore lacks, or is made in
+        an older copy of the keystore, would be lost with the next restart or the next restore.
+Rule 5: records change only in `Keystore.update`, which lets one process in at a time and shows it what the
         others have done.
 """
 
@@ -19,12 +22,12 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from crypto.envelope import SUITES
-from crypto.errors import CryptoError, KeystoreError, ProviderUnavailable
+from crypto.errors import CryptoError, KeystoreError, KeystoreOutdated, ProviderUnavailable
 from crypto.hierarchy import DEK_ALGORITHM, DataKey, create_dek, new_record, open_dek
 from crypto.keyring import FieldKey, Keyring
 from crypto.keyset import KeyState, KeyType
 from crypto.keystore import KeyRecord, Keystore, Records
-from crypto.nonces import WARN_AT
+from crypto.nonces import ADVICE, WARN_AT
 from crypto.providers import Provider
 from crypto.secret import Secret
 
@@ -55,6 +58,7 @@ class KeyManager(Secret):
         self._keyring = Keyring()
         self._field_keys: dict[UUID, tuple[KeyRecord, FieldKey]] = {}
         self._data_keys: dict[UUID, tuple[KeyRecord, DataKey]] = {}
+        self._seen: dict[UUID, KeyRecord] = {}  # every DEK and FEK that the keystore has ever shown
         self._problems: dict[UUID, str] = {}
         self._lock = asyncio.Lock()
         self._upkeep: asyncio.Task[None] | None = None
@@ -75,7 +79,7 @@ class KeyManager(Secret):
 
     @property
     def problems(self) -> dict[UUID, str]:
-        """Records of the keystore that do not open, and why."""
+        """Keys that do not open, or are missing from the keystore, and why."""
         return dict(self._problems)
 
     async def create(self) -> None:
@@ -97,7 +101,7 @@ class KeyManager(Secret):
     async def refresh(self) -> Keyring:
         """Read the keystore now. Raises KeystoreError or ProviderError; keys that are open stay so."""
         async with self._lock:
-            await self._take(await self._keystore.read())
+            await self._take_from(self._keystore.read())
             return self._keyring
 
     async def look_up(self, key_id: bytes) -> FieldKey | None:
@@ -124,16 +128,22 @@ class KeyManager(Secret):
         return self._keyring
 
     async def flush(self) -> None:
-        """Report what was encrypted to the keystore, and learn what others have reported."""
+        """Report what was encrypted to the keystore, and learn what others have reported.
+
+        A key that the keystore does not know any more is missed here first.
+        """
         sources = {id_: key.nonces for id_, (_, key) in self._field_keys.items() if key.nonces is not None}
         counts = {id_: source.unreported for id_, source in sources.items() if source.unreported}
         if not counts:
             return
-        for id_, total in (await self._keystore.count(counts)).items():
+        totals = await self._keystore.count(counts)
+        for id_, total in totals.items():
             source = sources[id_]
             source.reported(counts[id_], total)
             if source.used >= WARN_AT:
-                _log.warning("%r has encrypted %d values: rotate it", self._field_keys[id_][1], source.used)
+                _log.warning("%s has encrypted %d values: %s", self._field_keys[id_][0], source.used, ADVICE)
+        if len(totals) < len(counts):
+            await self.refresh()
 
     async def close(self) -> None:
         """Report the last encryptions, and let go of keystore and provider. The snapshot stays usable."""
@@ -167,19 +177,23 @@ class KeyManager(Secret):
 
         async def create_missing(records: Records) -> list[KeyRecord]:
             made: list[KeyRecord] = []
+            if self._lost(records):
+                return made
             for need in needs:
                 known = (*records, *made)
                 if _active(known, KeyType.FEK, need.name, need.algorithm) is None:
                     made.extend(await self._make_one(known, need))
             return made
 
-        records = await self._keystore.update(create_missing)
         try:
-            await self._take(records)
+            records = await self._take_from(self._keystore.update(create_missing))
         except ProviderUnavailable:
             if self._missing(needs):
                 raise
+            return
         for need in self._missing(needs):
+            for lost in sorted(self._lost(records), key=lambda record: record.name != need.name):
+                raise KeystoreError(self._problems[lost.id])
             raise KeystoreError(f"the {need.algorithm} key of {need.name!r} does not open")
 
     async def _make_one(self, records: Records, need: KeyNeed) -> list[KeyRecord]:
@@ -217,20 +231,45 @@ class KeyManager(Secret):
             f" not to {self._provider.reference}"
         )
 
+    async def _take_from(self, reading: Awaitable[Records]) -> Records:
+        """Take over what the keystore has. An older copy of it shows, too, which keys are missing."""
+        try:
+            records = await reading
+        except KeystoreOutdated as error:
+            await self._take(error.records)
+            raise
+        await self._take(records)
+        return records
+
+    def _lost(self, records: Records) -> list[KeyRecord]:
+        """The keys that the keystore has shown before, and lacks now."""
+        present = {record.id for record in records}
+        return [record for id_, record in self._seen.items() if id_ not in present]
+
     async def _take(self, records: Records) -> None:
         """Open what is new among the records, and put a new snapshot in place.
 
         Raises ProviderUnavailable, after that, if a DEK could not be opened now.
         """
-        self._master(records)
+        lost = {record.id: record for record in self._lost(records)}
+        if not lost:  # otherwise that is what is wrong
+            self._master(records)
+        self._seen.update((record.id, record) for record in records if record.key_type is not KeyType.MASTER)
         problems, outage = await self._open_data_keys(records)
         field_keys: dict[UUID, tuple[KeyRecord, FieldKey]] = {}
-        for record in records:
+        for record in (*records, *lost.values()):
             if record.key_type is KeyType.FEK and record.state.opens:
                 try:
-                    field_keys[record.id] = (record, self._field_key(record))
+                    key = self._field_key(record)
                 except KeystoreError as error:
                     problems[record.id] = str(error)
+                else:
+                    reads_only = record.id in lost or record.parent_id in lost
+                    field_keys[record.id] = (record, key.for_reading() if reads_only else key)
+        for record in lost.values():
+            problems[record.id] = (
+                f"{record} is missing from {self._keystore.location}: restore the keystore from its backup"
+            )
         try:
             self._keyring = Keyring(key for _, key in field_keys.values())
         except ValueError as error:
@@ -273,9 +312,9 @@ class KeyManager(Secret):
             return known[1].in_state(record.state)
         parent = self._data_keys.get(record.parent_id) if record.parent_id else None
         if parent is None:
-            raise KeystoreError(f"fek {record.name!r} version {record.version} waits for its dek")
+            raise KeystoreError(f"{record} waits for its dek")
         if record.algorithm not in SUITES:
-            raise KeystoreError(f"fek {record.name!r} version {record.version} is of a later pgveil")
+            raise KeystoreError(f"{record} is of a later pgveil")
         return FieldKey(
             record.short_id,
             record.name,

@@ -21,6 +21,8 @@ from crypto.errors import KeyExhausted
 BLOCK = 64
 WARN_AT = 1 << 30
 REFUSE_AT = 3 << 30
+# Keys of one name and different algorithms read each other's values.
+ADVICE = "give its field a class with another algorithm, which begins a new key"
 
 _sources: weakref.WeakSet[NonceSource] = weakref.WeakSet()
 
@@ -42,7 +44,7 @@ class NonceSource:
     def refill(self) -> bytes:
         """Draw a block and return one nonce of it. Raises KeyExhausted at the end of the key's budget."""
         if self._used >= REFUSE_AT:
-            raise KeyExhausted("a key version has encrypted as much as is safe: rotate the key")
+            raise KeyExhausted("a key version has encrypted as many values as is safe")
         self._used += BLOCK
         self._unreported += BLOCK
         drawn = os.urandom(BLOCK * NONCE_BYTES)

@@ -16,7 +16,7 @@ from crypto.errors import CryptoError, KeystoreError, KeystoreUnavailable, Provi
 from crypto.keyset import KeyState, KeyType
 from crypto.keystore import KeyRecord, Records
 from crypto.keystore_table import TableKeystore
-from crypto.nonces import WARN_AT
+from crypto.nonces import ADVICE, WARN_AT
 from crypto.providers import Provider, local
 from proxy.config import Config, Keys, load
 from proxy.keys import key_manager
@@ -181,7 +181,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
 
 def _over_budget(records: Iterable[KeyRecord]) -> list[str]:
     return [
-        f"fek {r.name!r} version {r.version} has encrypted {r.encryptions} values: rotate it"
+        f"{r} has encrypted {r.encryptions} values: {ADVICE}"
         for r in records
         if r.encryptions >= WARN_AT and r.state is KeyState.ACTIVE
     ]

@@ -26,6 +26,11 @@ class MemoryKeystore:
         """Change records behind the managers' backs."""
         self.records = merge(self.records, records)
 
+    def lose(self, *records: KeyRecord) -> None:
+        """Take records away behind the managers' backs."""
+        gone = {record.id for record in records}
+        self.records = tuple(record for record in self.records if record.id not in gone)
+
     async def create(self) -> None:
         self._answer()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crypto.durable import create_file, replace_file
+from crypto.durable import create_file, overwrite_file, replace_file
 
 
 @pytest.fixture
@@ -32,6 +32,16 @@ def test_creating_never_replaces(path: Path) -> None:
         create_file(path, b"second")
     assert path.read_bytes() == b"first"
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_overwriting_keeps_the_file_and_makes_none(path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        overwrite_file(path, b"content")
+    replace_file(path, b"content!")
+    before = path.stat().st_ino
+    overwrite_file(path, b"CONTENT")
+    assert path.read_bytes() == b"CONTENT!"
+    assert path.stat().st_ino == before
 
 
 def test_a_link_to_nowhere_is_not_followed(path: Path) -> None:

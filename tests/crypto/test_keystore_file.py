@@ -20,7 +20,7 @@ import pytest
 
 from crypto import keystore_file
 from crypto.durable import replace_file
-from crypto.errors import KeystoreError, KeystoreUnavailable, ProviderUnavailable
+from crypto.errors import KeystoreError, KeystoreOutdated, KeystoreUnavailable, ProviderUnavailable
 from crypto.hierarchy import new_record
 from crypto.keyset import KeyState, KeyType
 from crypto.keystore import KeyRecord, Records
@@ -134,6 +134,8 @@ def tampered(document: dict[str, Any], what: str) -> dict[str, Any]:
             keys.clear()
         case "added":
             keys.append({**keys[0], "id": "00000000-0000-0000-0000-000000000000"})
+        case "changes":
+            document["changes"] += 1
         case "field":
             keys[0]["more"] = 1
         case "top":
@@ -143,7 +145,7 @@ def tampered(document: dict[str, Any], what: str) -> dict[str, Any]:
     return document
 
 
-@pytest.mark.parametrize("what", ["state", "count", "removed", "added", "field", "top", "mac"])
+@pytest.mark.parametrize("what", ["state", "count", "removed", "added", "changes", "field", "top", "mac"])
 async def test_whatever_is_altered_breaks_the_seal(path: Path, what: str) -> None:
     keystore = await created(path)
     path.write_text(json.dumps(tampered(json.loads(path.read_bytes()), what)))
@@ -152,6 +154,79 @@ async def test_whatever_is_altered_breaks_the_seal(path: Path, what: str) -> Non
             await reader.read()
         with pytest.raises(KeystoreError, match="seal is broken"):
             await reader.update(adding_one)
+
+
+async def test_an_older_copy_in_its_place_is_told_apart(path: Path) -> None:
+    keystore = await created(path)
+    older = path.read_bytes()
+    records = await keystore.update(adding_one)
+    newest = path.read_bytes()
+    path.write_bytes(older)
+    for reader in (keystore, FileKeystore(path, PROVIDER)):  # also one that never saw the newest
+        for work in (reader.read(), reader.update(adding_one), reader.count({records[0].id: 1})):
+            with pytest.raises(KeystoreOutdated) as caught:
+                await work
+            assert str(caught.value) == (
+                f"{path}: is an older copy of the keystore (change 2, after change 3 was made):"
+                " restore the newest backup"
+            )
+            assert caught.value.records == records[:1]
+    assert path.read_bytes() == older
+    path.write_bytes(newest)
+    assert await keystore.read() == records
+
+
+async def test_a_copy_that_only_lacks_counts_is_good_enough(path: Path) -> None:
+    """Otherwise every copy would be too old after half a minute."""
+    keystore = await created(path)
+    (record,) = await keystore.read()
+    copy = path.read_bytes()
+    await keystore.count({record.id: 64})
+    path.write_bytes(copy)
+    assert await keystore.read() == (record,)
+
+
+async def test_an_older_copy_can_be_made_to_do(path: Path) -> None:
+    """Where there is no newer backup: pgveil is stopped, the lock file emptied, pgveil started."""
+    keystore = await created(path)
+    older = path.read_bytes()
+    await keystore.update(adding_one)
+    path.write_bytes(older)
+    path.with_name("keystore.json.lock").write_bytes(b"")
+    assert len(await FileKeystore(path, PROVIDER).read()) == 1
+    with pytest.raises(KeystoreOutdated):
+        await keystore.read()  # a process that was not stopped
+    assert len(await FileKeystore(path, PROVIDER).update(adding_one)) == 2
+
+
+async def test_no_new_keystore_in_the_place_of_a_lost_one(path: Path) -> None:
+    await created(path)
+    path.unlink()
+    with pytest.raises(KeystoreError) as caught:
+        await FileKeystore(path, PROVIDER).create()
+    assert str(caught.value) == (
+        f"{path}: is gone: restore it from its backup, or remove {path}.lock too if no value was encrypted"
+    )
+    assert not path.exists()
+    path.with_name("keystore.json.lock").unlink()
+    await FileKeystore(path, PROVIDER).create()
+
+
+async def test_a_copy_needs_no_lock_file(path: Path, tmp_path: Path) -> None:
+    keystore = await created(path)
+    (elsewhere := tmp_path / "restored").mkdir()
+    copy = elsewhere / "keystore.json"
+    copy.write_bytes(path.read_bytes())
+    assert await FileKeystore(copy, PROVIDER).read() == await keystore.read()
+    assert len(await FileKeystore(copy, PROVIDER).update(adding_one)) == 2
+
+
+async def test_a_lock_file_that_pgveil_has_not_written(path: Path) -> None:
+    keystore = await created(path)
+    path.with_name("keystore.json.lock").write_text("something else\n")
+    for work in (keystore.read(), keystore.update(adding_one)):
+        with pytest.raises(KeystoreError, match=r"keystore\.json\.lock: is not a lock file of pgveil"):
+            await work
 
 
 async def test_a_seal_of_another_file_does_not_fit(path: Path) -> None:
@@ -194,7 +269,7 @@ async def test_a_malformed_file_is_one_line(path: Path, change: Callable[[str], 
 
 async def test_a_later_versions_file(path: Path) -> None:
     await created(path)
-    path.write_text(path.read_text().replace('"version": 1,\n "keys"', '"version": 2,\n "keys"'))
+    path.write_text(path.read_text().replace('"version": 1,\n "changes', '"version": 2,\n "changes'))
     with pytest.raises(KeystoreError, match="later version"):
         await FileKeystore(path, PROVIDER).read()
 

@@ -339,7 +339,8 @@ async def test_a_key_near_its_end_is_warned_of(
     await manager.refresh()
     active(manager, EMAIL).sealer("text")(b"value")
     await manager.flush()
-    assert f"has encrypted {WARN_AT + BLOCK} values: rotate it" in caplog.text
+    told = f"fek {EMAIL.name!r} version 1 has encrypted {WARN_AT + BLOCK} values: give its field a class with"
+    assert told in caplog.text
 
 
 async def test_close_without_load_and_after_an_outage(

@@ -63,7 +63,7 @@ def test_a_used_up_key_gives_no_more() -> None:
     source = NonceSource(used=REFUSE_AT - 1)
     for _ in range(BLOCK):
         take(source)
-    with pytest.raises(KeyExhausted, match="rotate the key"):
+    with pytest.raises(KeyExhausted, match="as many values as is safe"):
         take(source)
     assert REFUSE_AT + BLOCK < 1 << 32
 
