@@ -1,6 +1,10 @@
 # pgveil as a container: `docker build -t pgveil .`, or with more: `--build-arg EXTRAS=vault`.
-# Mount the configuration, the policy and the keys; nothing is written but the keystore, if that is a file:
-#   docker run --read-only -v ./config:/etc/pgveil:ro -v pgveil-keys:/var/lib/pgveil -p 6432:6432 pgveil
+# Mount the configuration, the policy and the keys; nothing is written but the keystore, if that is a file. In a
+# container pgveil has to listen on more than its own loopback:
+#   docker run --read-only -v ./config:/etc/pgveil:ro -v pgveil-keys:/var/lib/pgveil -p 127.0.0.1:6432:6432 \
+#     -e PGVEIL_LISTEN=0.0.0.0:6432 -e PGVEIL_KEYS_LOCAL_FILE=/var/lib/pgveil/keys/master.key \
+#     -e PGVEIL_KEYS_KEYSTORE_FILE=/var/lib/pgveil/keys/keystore.json pgveil
+# docs/operations.md says more.
 
 FROM python:3.13-slim-bookworm AS build
 ARG EXTRAS=""
