@@ -12,7 +12,6 @@ import logging
 import signal
 import socket
 from collections.abc import Coroutine
-from dataclasses import replace
 from typing import Any
 
 import uvloop
@@ -24,7 +23,7 @@ from policy.loader import load as load_policy
 from policy.model import Policy
 from proxy import log
 from proxy.admin import Admin
-from proxy.certificates import frontend_tls
+from proxy.certificates import frontend_tls, upstream_context
 from proxy.config import Config, ConfigError
 from proxy.errors import ServerError
 from proxy.flow import Session
@@ -96,7 +95,7 @@ class App:
         """Read policy and certificates again: both are taken over, or neither."""
         async with self._reloading:
             try:
-                new = replace(self._server.settings, tls=settings(self._config).tls)
+                new = settings(self._config)
                 await self._sessions.replace_policy(load_policy(self._config.policy))
             except DocumentError as error:
                 self._metrics.add("failed_reloads_total")
@@ -131,11 +130,7 @@ class App:
 
 def settings(config: Config) -> Settings:
     """What connections go by. Raises ConfigError for a file that cannot be used."""
-    upstream = config.upstream
-    try:
-        context = upstream.tls_context()
-    except OSError as error:
-        raise ConfigError([f"upstream: {error.filename or ''} {error.strerror or error}"]) from None
+    upstream, context = config.upstream, upstream_context(config.upstream)
     return Settings(
         upstream=Upstream(upstream.endpoints, context, upstream.direct_tls, upstream.connect_timeout),
         tls=frontend_tls(config.tls) if config.tls is not None else None,

@@ -1,10 +1,11 @@
-"""pgveil's own certificate, and how clients are asked for theirs."""
+"""What TLS needs on either leg, from files: contexts, and pgveil's own certificate."""
 
 from __future__ import annotations
 
 import ssl
 from pathlib import Path
 
+from proxy.addresses import SYSTEM_ROOTS, ServerAddress
 from proxy.config import ConfigError, Tls
 from proxy.server import FrontendTLS
 from proxy.session.startup import ALPN
@@ -34,6 +35,21 @@ def frontend_tls(settings: Tls) -> FrontendTLS:
             raise _unusable(settings.client_ca, "holds no PEM certificate") from None
         context.verify_mode = ssl.CERT_REQUIRED
     return FrontendTLS(context, _first_certificate(settings.certificate), settings.required)
+
+
+def upstream_context(address: ServerAddress) -> ssl.SSLContext | None:
+    """How to check the server, None without TLS. Raises ConfigError, with the file that cannot be used."""
+    files = [file for file in (address.sslrootcert, address.sslcert, address.sslkey) if file is not None]
+    paths = [Path(file) for file in files if file != SYSTEM_ROOTS]
+    if address.sslmode != "disable":
+        for path in paths:
+            _readable(path)
+    try:
+        return address.tls_context()
+    except OSError as error:
+        reason = error.reason if isinstance(error, ssl.SSLError) else error.strerror
+        named = ", ".join(map(str, paths))
+        raise ConfigError([f"upstream: {named} cannot be used ({reason or error})"]) from None
 
 
 def _first_certificate(path: Path) -> bytes:

@@ -19,6 +19,7 @@ from proxy.session.startup import SessionRequest
 from proxy.upstream import Upstream
 
 BACKLOG = 1024
+_UNCOUNTED = 100  # connections beside twice the limit of sessions: probes, cancel requests, those that start
 _LAST_WORDS = 1.0  # seconds for clients to take the last error
 
 
@@ -144,6 +145,11 @@ class Server:
     def _begin(self, inbox: Inbox) -> None:
         """A client has connected."""
         self.metrics.add("connections_total")
+        limit = self.settings.max_connections
+        if limit and len(self._connections) >= 2 * limit + _UNCOUNTED:
+            assert inbox.transport is not None
+            inbox.transport.abort()
+            return
         connection = Connection(self, inbox)
         self._connections.add(connection)
         task = asyncio.get_running_loop().create_task(connection.run())

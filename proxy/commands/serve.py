@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import os
 import signal
 
 from crypto.assembly import open_provider
+from crypto.errors import CryptoError
 from crypto.providers import Provider
+from policy.document import DocumentError
 from proxy import app, config, log
 from proxy.commands.keys import ask_passphrase
 from proxy.config import Config
+from proxy.errors import ServerError
 from proxy.listeners import Reservation
 from proxy.metrics import Metrics
 from proxy.supervisor import Supervisor
@@ -58,7 +62,11 @@ def _serve(config: Config, provider: Provider, reservation: Reservation, admin: 
         reservation.forget()
         admin.forget()
         log.start(config.log_level, number)
-        work(number, lifeline)
+        try:
+            work(number, lifeline)
+        except (CryptoError, ServerError, DocumentError) as error:  # all was well when the parent looked
+            log.event("worker cannot start", level=logging.ERROR, reason=str(error))
+            raise SystemExit(1) from None
 
     if config.workers == 1:
         work(0, None)

@@ -12,9 +12,11 @@ import pytest
 
 from proxy.addresses import Endpoint
 from proxy.embedded import free_port
+from proxy.session.startup import SessionRequest
 from proxy.upstream import Upstream
 from proxy.wire.frontend import Query
 from proxy.wire.startup import GSSENCRequest, SSLRequest, StartupMessage
+from tests.passing import PassingSession, PassingSessions
 from tests.postgres import PASSWORD, Postgres
 from tests.shell import TERMINATE, Shell, dialogue, error_of, read_all, shell, startup_of, wait_for
 
@@ -100,6 +102,34 @@ def test_copy_and_notifications_go_through(running: Shell) -> None:
         connection.execute("NOTIFY channel, 'hello'")
         notification = next(connection.notifies(timeout=10, stop_after=1))
         assert notification.payload == "hello"
+
+
+class Broken(PassingSession):
+    """Has a bug that shows with a certain query."""
+
+    def frontend_received(self, data: bytes) -> None:
+        if b"kanarie" in data:
+            raise LookupError(f"no {data!r}")
+        super().frontend_received(data)
+
+
+class BrokenSessions(PassingSessions):
+    async def open(self, request: SessionRequest) -> PassingSession:
+        self.opened.append(request)
+        return Broken()
+
+
+def test_an_exception_ends_one_session_only(postgres16: Postgres, caplog: pytest.LogCaptureFixture) -> None:
+    with shell(postgres16, BrokenSessions()) as running, running.connect() as other:
+        with running.connect() as connection, pytest.raises(psycopg.errors.InternalError_) as caught:
+            connection.execute("SELECT 'kanarie'")
+        assert other.execute("SELECT 1").fetchone() == (1,)
+        assert running.metrics.total("crashed_sessions_total") == 1
+    (record,) = [record for record in caplog.records if record.message == "session crashed"]
+    fields = record.__dict__["fields"]
+    assert fields["error"] == "LookupError"
+    assert f"(id {fields['id']})" in str(caught.value)
+    assert "kanarie" not in str(fields)
 
 
 def test_who_says_nothing_is_sent_away(postgres16: Postgres) -> None:
