@@ -60,5 +60,5 @@ def test_a_file_of_the_upstreams_tls_that_cannot_be_used(
         file.write_text(content)
     more = f"&sslkey={file}" if option == "sslcert" else ""
     url = f"postgresql://db.example?sslmode=verify-full&{option}={file}{more}"
-    with pytest.raises(ConfigError, match="file.crt: (No such file|cannot be used)|file.crt cannot be used"):
+    with pytest.raises(ConfigError, match=r"file\.crt(: No such file| cannot be used)"):
         settings(configured(tmp_path, upstream=url))
