@@ -16,6 +16,7 @@ from proxy.errors import ServerError
 from proxy.session.effects import apply_effects
 from proxy.session.replies import (
     ENDS_WITH_READY,
+    PLAIN_QUERY,
     SYNC,
     Kind,
     Reply,
@@ -38,6 +39,8 @@ from proxy.wire.frames import HEADER, LENGTH, frame
 _DATA_ROW = frames.DATA_ROW
 _COPY_DATA = frames.COPY_DATA
 _ASYNCHRONOUS = (frames.NOTICE_RESPONSE, frames.NOTIFICATION_RESPONSE, frames.PARAMETER_STATUS)
+_ANSWERS_ROWS = Kind.QUERY | Kind.EXECUTE
+_DESCRIBES = Kind.DESCRIBE_STATEMENT | Kind.DESCRIBE_PORTAL
 _IDLE = ord("I")
 _IN_TRANSACTION = ord("T")
 _POISON_QUERY = frame(frames.QUERY, b"refused by pgveil\0")
@@ -155,9 +158,10 @@ class Backend:
 
     # --- replies ----------------------------------------------------------------------------------------
 
-    def _expect(self, *kinds: Kind) -> Reply:
+    def _expect(self, kinds: int) -> Reply:
+        """The reply at hand, which has to be for one of these kinds (bits)."""
         replies = self._state.replies
-        if not replies or replies[0].kind not in kinds:
+        if not replies or not replies[0].kind & kinds:
             raise ProtocolError("a reply of the server that was not expected")
         return replies[0]
 
@@ -181,7 +185,7 @@ class Backend:
         return None
 
     def _no_data(self, data: bytes, at: int, end: int) -> bytes | None:
-        self._expect(Kind.DESCRIBE_STATEMENT, Kind.DESCRIBE_PORTAL)
+        self._expect(_DESCRIBES)
         self._state.replies.popleft()
         return None
 
@@ -193,9 +197,12 @@ class Backend:
 
     def _command_complete(self, data: bytes, at: int, end: int) -> bytes | None:
         state = self._state
-        head = self._expect(Kind.EXECUTE, Kind.QUERY)
+        head = self._expect(_ANSWERS_ROWS)
         self._rows.end()
-        state.end_copy()
+        if state.copy_mode is not None:
+            state.end_copy()
+        if head is PLAIN_QUERY:
+            return None
         plan = statement_plan(head)
         if plan is not None and plan.copy is not None and plan.copy.to_server:
             state.copying -= 1
@@ -206,7 +213,7 @@ class Backend:
                 else CommandComplete.parse(data[at + HEADER : end]).tag
             )
             apply_effects(state, plan.effects, tag)
-        if head.kind is Kind.EXECUTE:
+        if head.kind == Kind.EXECUTE:
             state.replies.popleft()
         elif head.plan is not None:
             head.index += 1
@@ -214,13 +221,13 @@ class Backend:
 
     def _error(self, data: bytes, at: int, end: int) -> bytes | None:
         state = self._state
-        state.failed = True
+        state.failed = state.unsettled = True
         self._rows.end()
         state.end_copy()
         if not state.replies:
             return None
         head = state.replies[0]
-        if (head.kind is Kind.QUERY and head.plan is not None) or head.kind is Kind.EXECUTE:
+        if (head.kind == Kind.QUERY and head.plan is not None) or head.kind == Kind.EXECUTE:
             state.copying = 0
         if self._rows.discarding or head.swallow:
             replaced: bytes | None = b""
@@ -228,7 +235,7 @@ class Backend:
             replaced = head.error.pack()
         else:
             replaced = self._repositioned(data, at, end, head)
-        if head.kind not in ENDS_WITH_READY:
+        if not head.kind & ENDS_WITH_READY:
             state.skipping = not drop_until_sync(state.replies)
         return replaced
 
@@ -247,9 +254,11 @@ class Backend:
 
     def _ready(self, data: bytes, at: int, end: int) -> bytes | None:
         state = self._state
-        head = self._expect(Kind.QUERY, Kind.SYNC, Kind.FUNCTION_CALL)
+        head = self._expect(ENDS_WITH_READY)
         state.replies.popleft()
         self._rows.end()
+        if state.copy_mode is not None:
+            state.end_copy()
         status = data[at + HEADER]
         discarding, self._rows.discarding = self._rows.discarding, False
         if discarding and status == _IN_TRANSACTION:
@@ -257,26 +266,27 @@ class Backend:
             state.replies.appendleft(Reply(Kind.QUERY, swallow=True))
             state.to_backend.append(_POISON_QUERY)
             return b""
-        state.spoiled = False
         state.status = status
-        state.end_copy()
-        if status == _IDLE:
+        if state.unsettled and status == _IDLE:
             state.end_of_transaction()
-        return data[at:end] if discarding or head.swallow else None
+        if not (discarding or head.swallow):
+            return None
+        state.spoiled = False
+        return data[at:end]
 
     # --- descriptions -----------------------------------------------------------------------------------
 
     def _row_description(self, data: bytes, at: int, end: int) -> bytes | None:
         state = self._state
-        head = self._expect(Kind.QUERY, Kind.DESCRIBE_STATEMENT, Kind.DESCRIBE_PORTAL, Kind.EXECUTE)
-        if head.kind in (Kind.QUERY, Kind.EXECUTE):
+        head = self._expect(_DESCRIBES | _ANSWERS_ROWS)
+        if head.kind & _ANSWERS_ROWS:
             results = self._rows.results()
         else:
             state.replies.popleft()
             described_by = head.portal or head.statement
             results = described_by.results if described_by is not None else None
         found = described(state, data[at + HEADER : end], results)
-        if head.kind in (Kind.QUERY, Kind.EXECUTE):
+        if head.kind & _ANSWERS_ROWS:
             self._rows.formats = found.formats
         return found.message
 
@@ -295,14 +305,14 @@ class Backend:
 
     def _copy_response(self, data: bytes, at: int, end: int) -> bytes | None:
         state = self._state
-        head = self._expect(Kind.QUERY, Kind.EXECUTE)
+        head = self._expect(_ANSWERS_ROWS)
         state.copy_mode = data[at]
         plan = statement_plan(head)
         copy = plan.copy if plan is not None else None
         state.copy_in = None
         if data[at] == frames.COPY_IN_RESPONSE:
             state.taking_copy = True
-            if head.kind is Kind.EXECUTE:  # nor do Syncs earn one that were sent before CopyInResponse came
+            if head.kind == Kind.EXECUTE:  # nor do Syncs earn one that were sent before CopyInResponse came
                 waiting = [reply for reply in state.replies if reply is not SYNC]
                 state.replies.clear()
                 state.replies.extend(waiting)

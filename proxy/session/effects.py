@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 def apply_effects(state: State, effects: Iterable[Effect], tag: bytes) -> None:
     """Apply them in order. `tag` is the CommandComplete's: COMMIT of a failed transaction says ROLLBACK."""
+    state.unsettled = True
     for effect in effects:
         match effect:
             case SetSearchPath():

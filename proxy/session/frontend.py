@@ -149,7 +149,7 @@ class Frontend:
     def _wait_for_ready(self) -> None:
         """The statement at hand failed on its way back: what follows waits for its ReadyForQuery."""
         replies = self._state.replies
-        if replies and replies[-1].kind in ENDS_WITH_READY:
+        if replies and replies[-1].kind & ENDS_WITH_READY:
             raise Wait
 
     # --- simple query -----------------------------------------------------------------------------------
@@ -214,10 +214,10 @@ class Frontend:
         sql = rendered[0] if rendered else message.sql
         return Parse(message.name, sql, _wire_types(plan, message.types)).pack()
 
-    def _poison(self, kind: Kind, error: ServerError, name: bytes = _POISON_NAME) -> bytes:
+    def _poison(self, kind: int, error: ServerError, name: bytes = _POISON_NAME) -> bytes:
         """Send what fails in the place of a message that is refused."""
         state = self._state
-        undo = state.names.lose_unnamed() if kind is Kind.PARSE and not name else None
+        undo = state.names.lose_unnamed() if kind == Kind.PARSE and not name else None
         state.replies.append(Reply(Kind.PARSE, error=self._refusal(error), undo=undo))
         return Parse(name, POISON).pack()
 
@@ -251,10 +251,12 @@ class Frontend:
                 return self._poison(Kind.BIND, error)
         if statement.plain:
             state.names.portals[portal] = Portal(statement.plan, ())
+            state.unsettled = True
             state.replies.append(BIND)
             return None
         message = _read(Bind, data, at, end)
         state.names.portals[portal] = Portal(statement.plan, message.result_formats)
+        state.unsettled = True
         if statement.plan.parameters is None:
             state.replies.append(BIND)
             return None

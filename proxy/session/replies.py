@@ -13,25 +13,24 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from enum import IntEnum
 
 from proxy.session.names import Portal, Statement
 from proxy.sql.plan import TextPlan
 from proxy.wire.backend import ErrorResponse
 
 
-class Kind(IntEnum):
-    """Which frontend message the reply is for."""
+class Kind:
+    """Which frontend message the reply is for: one bit each, since every reply is tested against a few."""
 
-    QUERY = 0
-    PARSE = 1
-    BIND = 2
-    DESCRIBE_STATEMENT = 3
-    DESCRIBE_PORTAL = 4
-    EXECUTE = 5
-    CLOSE = 6
-    SYNC = 7
-    FUNCTION_CALL = 8
+    QUERY = 1
+    PARSE = 2
+    BIND = 4
+    DESCRIBE_STATEMENT = 8
+    DESCRIBE_PORTAL = 16
+    EXECUTE = 32
+    CLOSE = 64
+    SYNC = 128
+    FUNCTION_CALL = 256
 
 
 class Reply:
@@ -44,7 +43,7 @@ class Reply:
 
     def __init__(
         self,
-        kind: Kind,
+        kind: int,
         *,
         plan: TextPlan | None = None,
         statement: Statement | None = None,
@@ -68,7 +67,7 @@ class Reply:
 PLAIN_QUERY = Reply(Kind.QUERY)  # holds no state, so that all plain queries share it
 SYNC = Reply(Kind.SYNC)
 BIND = Reply(Kind.BIND)
-ENDS_WITH_READY = frozenset({Kind.QUERY, Kind.SYNC, Kind.FUNCTION_CALL})
+ENDS_WITH_READY = Kind.QUERY | Kind.SYNC | Kind.FUNCTION_CALL
 
 Replies = deque[Reply]
 
@@ -76,7 +75,7 @@ Replies = deque[Reply]
 def drop_until_sync(replies: Replies) -> bool:
     """Take away what the server skips after an error; whether a Sync was found (it stays)."""
     dropped: list[Reply] = []
-    while replies and replies[0].kind is not Kind.SYNC:
+    while replies and replies[0].kind != Kind.SYNC:
         dropped.append(replies.popleft())
     for i in range(len(dropped) - 1, -1, -1):
         if (undo := dropped[i].undo) is not None:

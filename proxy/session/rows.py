@@ -28,7 +28,7 @@ class Hold(Exception):
 
 def statement_plan(head: Reply) -> StatementPlan | None:
     """The plan of the statement that a reply is for; None where nothing is known of it."""
-    if head.kind is Kind.EXECUTE:
+    if head.kind == Kind.EXECUTE:
         return head.portal.plan.first if head.portal is not None else None
     if head.plan is None or head.index >= len(head.plan.statements):
         return None
@@ -51,8 +51,9 @@ class ResultRows:
     def end(self) -> None:
         """The statement is done."""
         self.plain = False
-        self.formats = ()
-        self._rewriter = self.copy_out = None
+        if self._rewriter is not None or self.copy_out is not None or self.formats:
+            self.formats = ()
+            self._rewriter = self.copy_out = None
 
     def reopen(self) -> None:
         """There are new keys."""
@@ -124,7 +125,7 @@ class ResultRows:
         self.discarding = True
         head = state.replies[0] if state.replies else None
         later = list(state.replies)[1:]
-        if head is not None and head.kind is Kind.EXECUTE:
+        if head is not None and head.kind == Kind.EXECUTE:
             if not later:
                 state.skipping = True
             elif later[0] is SYNC:

@@ -13,6 +13,7 @@ class SearchPath:
 
     def __init__(self, initial: Path) -> None:
         self.initial = initial
+        self.version = 0  # goes up whenever `value` or `uncommitted` may have changed
         self._session: Path = initial
         self._local: tuple[Path] | None = None
         self._saved: Path = initial  # before the transaction
@@ -28,6 +29,7 @@ class SearchPath:
         return self._local is not None or self._session != self._saved
 
     def set(self, value: Path, *, local: bool = False) -> None:
+        self.version += 1
         if local:
             self._local = (value,)
         else:
@@ -35,6 +37,9 @@ class SearchPath:
 
     def report(self, value: tuple[str, ...]) -> None:
         """The server itself says what it is (from PostgreSQL 18 on)."""
+        if value == self.value:
+            return
+        self.version += 1
         if self._local is not None:
             self._local = (value,)
         elif self._session != value:
@@ -45,6 +50,7 @@ class SearchPath:
 
     def rollback_to(self, name: str) -> None:
         """Back to what it was at the savepoint, which stays."""
+        self.version += 1
         for i in range(len(self._savepoints) - 1, -1, -1):
             if self._savepoints[i][0] == name:
                 _, self._session, self._local = self._savepoints[i]
@@ -59,6 +65,7 @@ class SearchPath:
 
     def end(self, *, committed: bool) -> None:
         """The transaction is over."""
+        self.version += self.uncommitted  # or nothing changes
         if not committed:
             self._session = self._saved
         self._saved = self._session

@@ -13,7 +13,7 @@ from proxy.session.copy import CopyTransformer
 from proxy.session.names import Names
 from proxy.session.replies import SYNC, Replies
 from proxy.session.requests import Request
-from proxy.session.search_path import Path, SearchPath
+from proxy.session.search_path import SearchPath
 from proxy.session.startup_options import initial_search_path
 from proxy.sql.plan import Results, TextPlan
 from proxy.sql.planner import Planner, SessionView
@@ -55,6 +55,7 @@ class State:
         self.spoiled = (
             False  # a value did not open: the client was told of an error that the server knows not
         )
+        self.unsettled = False  # something has to be done when the transaction ends
         self.failed = False  # an error since the last ReadyForQuery
         self.skipping = False  # the server ignores messages up to the next Sync
         self.barrier = False  # replies are outstanding that change what the next statement means
@@ -69,7 +70,7 @@ class State:
         self._settings = Settings("utf-8", "ISO, MDY", "postgres", "UTC")
         self._protector: Protector | None = None
         self._view: SessionView | None = None
-        self._view_of: tuple[Path, bool, frozenset[str]] | None = None  # what the view was made of
+        self._view_of: tuple[int, frozenset[str]] | None = None  # what the view was made of
         self.backslash_quotes = False  # standard_conforming_strings is off
         catalog = context.planner().binding.catalog
         wanted = initial_search_path(context.parameters) or catalog.search_path(context.user)
@@ -123,15 +124,15 @@ class State:
         self.changed_names = frozenset()
         if not self.replies:
             self.names.end_of_transaction()
+        self.unsettled = bool(self.replies)  # then portals stay until the last of them has come
         if self.catalog_changed:
             self.announce_ddl = True
 
     def view(self) -> SessionView:
-        """What a plan may ask of this session."""
+        """What a plan may ask of this session. It stays the same object while nothing in it changes."""
         path = self.search_path
-        made_of = (path.value, path.uncommitted, self.changed_names)
-        if self._view is None or self._view_of != made_of:
-            self._view_of = made_of
+        if self._view is None or self._view_of != (path.version, self.changed_names):
+            self._view_of = (path.version, self.changed_names)
             self._view = SessionView(
                 None if path.value is None else effective(path.value, self.context.user),
                 self._prepared,

@@ -3,67 +3,79 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from proxy.sql.plan import TextPlan
 
 _ENTRIES = 2_000
-_BYTES = 4 << 20  # of shapes: the plans themselves are of about the same size
+_BYTES = 4 << 20  # of texts: the plans themselves are of about the same size
 
-Key = tuple[tuple[str, ...] | None, bytes]
+Path = tuple[str, ...] | None
+
+
+class Entry:
+    """What is known of a shape: its plan, or one for each tuple of the literals that it depends on."""
+
+    __slots__ = ("by_literals", "pinned", "plan", "size")
+
+    def __init__(self, pinned: tuple[int, ...]) -> None:
+        self.pinned = pinned  # ordinals of the literals that the plan depends on
+        self.plan: TextPlan | None = None
+        self.by_literals: dict[tuple[bytes, ...], TextPlan] = {}
+        self.size = 0
+
+    def plan_for(self, literals: Sequence[bytes]) -> TextPlan | None:
+        return self.by_literals.get(tuple([literals[i] for i in self.pinned]))
 
 
 class PlanCache:
-    """At most so many plans and so many bytes of shapes; the longest unused goes first."""
+    """At most so many shapes and so many bytes of texts; the longest unused goes first."""
 
     def __init__(self, entries: int = _ENTRIES, size: int = _BYTES) -> None:
         self._entries = entries
         self._size = size
         self._held = 0
-        self._pinned: dict[Key, tuple[int, ...]] = {}
-        self._uses: dict[Key, int] = {}
-        self._plans: OrderedDict[tuple[Key, tuple[bytes, ...]], TextPlan] = OrderedDict()
+        self._by_shape: OrderedDict[tuple[Path, Hashable], Entry] = OrderedDict()
 
-    def get(
-        self, search_path: tuple[str, ...] | None, shape: bytes, literals: Sequence[bytes]
-    ) -> TextPlan | None:
-        """The plan of a shape; None if there is none for these literals."""
+    def get(self, search_path: Path, shape: Hashable) -> Entry | None:
+        """What is known of a shape: `plan`, or where that is None, `plan_for(literals)`."""
         key = (search_path, shape)
-        pinned = self._pinned.get(key)
-        if pinned is None:
-            return None
-        full = (key, tuple([literals[i] for i in pinned]) if pinned else ())
-        plan = self._plans.get(full)
-        if plan is not None:
-            self._plans.move_to_end(full)
-        return plan
+        entry = self._by_shape.get(key)
+        if entry is not None:
+            self._by_shape.move_to_end(key)
+        return entry
 
     def put(
         self,
-        search_path: tuple[str, ...] | None,
-        shape: bytes,
+        search_path: Path,
+        shape: Hashable,
         literals: Sequence[bytes],
         pinned: Sequence[int],
         plan: TextPlan,
+        size: int,
     ) -> None:
-        """Keep a plan; `pinned` are the ordinals of the literals that it depends on."""
+        """Keep a plan; `pinned` are the ordinals of the literals that it depends on; `size` of the text."""
+        if size > self._size or not self._entries:
+            return
         key = (search_path, shape)
-        self._pinned[key] = tuple(pinned)
-        full = (key, tuple(literals[i] for i in pinned))
-        if full not in self._plans:
-            self._held += len(shape)
-            self._uses[key] = self._uses.get(key, 0) + 1
-        self._plans[full] = plan
-        while len(self._plans) > self._entries or (self._held > self._size and len(self._plans) > 1):
-            self._drop_oldest()
+        entry = self._by_shape.get(key)
+        if entry is None or entry.pinned != tuple(pinned):
+            self._forget(key)
+            entry = self._by_shape[key] = Entry(tuple(pinned))
+        if pinned:
+            entry.by_literals[tuple(literals[i] for i in pinned)] = plan
+        else:
+            entry.plan = plan
+        entry.size += size
+        self._held += size
+        self._by_shape.move_to_end(key)
+        while len(self._by_shape) > self._entries or self._held > self._size:
+            self._forget(next(iter(self._by_shape)))
 
-    def _drop_oldest(self) -> None:
-        (key, _), _ = self._plans.popitem(last=False)
-        self._held -= len(key[1])
-        self._uses[key] -= 1
-        if self._uses[key] == 0:
-            del self._uses[key]
-            self._pinned.pop(key, None)
+    def _forget(self, key: tuple[Path, Hashable]) -> None:
+        entry = self._by_shape.pop(key, None)
+        if entry is not None:
+            self._held -= entry.size
 
     def __len__(self) -> int:
-        return len(self._plans)
+        return len(self._by_shape)

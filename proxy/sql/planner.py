@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from policy.binding import Binding, BoundField
 from policy.catalog import Relation
@@ -27,7 +29,7 @@ from proxy.sql.plan import (
 )
 from proxy.sql.rewrite import literal_tokens, rewrite
 from proxy.sql.scope import Columns, Item, Scope
-from proxy.sql.shape import Group, Split, split
+from proxy.sql.shape import Group, Split, literals_of, pieces_of, shape_of, split
 from proxy.sql.statements import query, statement
 from proxy.sql.value import PLAIN as PLAIN_VALUE
 from proxy.sql.value import Roles
@@ -40,7 +42,6 @@ _MAY_CHANGE = re.compile(
     rb"|begin|start|commit|end|rollback|abort|savepoint|release|execute|fetch)\b"
 )
 _EXECUTE = re.compile(rb"(?i)\bexecute\b")
-_NO_CACHE = PlanCache(0, 0)
 UNKNOWN = TextPlan(
     (StatementPlan(effects=(SetSearchPath(None, known=False), SettingChange(), CatalogChange())),)
 )  # of a text that may do anything but touch what is protected
@@ -58,13 +59,12 @@ class SessionView:
     path_unsettled: bool = False  # whether the open transaction has changed search_path
 
 
-@dataclass(slots=True)  # not frozen: one is made for every statement
-class Planned:
+class Planned(NamedTuple):  # one is made for every statement, which a frozen dataclass would make dear
     """A plan, and the literals that fill its template."""
 
     plan: TextPlan
-    literals: list[bytes] = field(default_factory=list)
-    groups: Mapping[int, Group] = field(default_factory=dict)  # rows of literals that follow a literal
+    literals: Sequence[bytes] = ()
+    groups: Mapping[int, Group] = MappingProxyType({})  # rows of literals that follow a literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,18 +93,24 @@ class Planner:
         Raises Refused (or another ServerError) for what cannot be proved safe, and UnknownRelations where the
         catalogue has to be read again first (`final`: it has been).
         """
-        cache = self.cache if not session.uncommitted else _NO_CACHE
-        plan = cache.get(session.search_path, text, ())  # a text without literals is its own shape
-        if plan is not None:
-            return Planned(plan)
+        pieces = pieces_of(text)
+        shape = shape_of(pieces)
+        if not session.uncommitted and (entry := self.cache.get(session.search_path, shape)) is not None:
+            plan = entry.plan or entry.plan_for(literals_of(pieces))
+            if plan is not None:
+                return Planned(plan, literals_of(pieces) if plan.template is not None else ())
+        return self._plan_anew(text, session, final)
+
+    def _plan_anew(self, text: bytes, session: SessionView, final: bool) -> Planned:
         pieces = split(text)
-        if pieces is not None:
-            plan = cache.get(session.search_path, pieces.shape, pieces.literals)
+        if pieces is not None and pieces.groups and not session.uncommitted:
+            entry = self.cache.get(session.search_path, pieces.shape)
+            plan = entry.plan or entry.plan_for(pieces.literals) if entry is not None else None
             if plan is not None:
                 return Planned(plan, pieces.literals, pieces.groups)
         if len(text) > _LONG and not self.mentions_bytes(text):
             # too long to be worth a parse, and it names nothing protected
-            constant = pieces.shape if pieces is not None else text
+            constant = b"".join(pieces.parts) if pieces is not None else text
             if _MAY_CHANGE.search(constant) is None:
                 return Planned(PLAIN)
             if len(constant) > _TOO_LONG:
@@ -116,14 +122,16 @@ class Planner:
 
     def _plan_split(self, pieces: Split, session: SessionView, final: bool) -> Planned | None:
         """Plan a text that was split; None where PostgreSQL's scanner disagrees with the split."""
-        analysis = self._analyse(pieces.text().decode(), session, final)
+        text = pieces.text().decode()
+        analysis = self._analyse(text, session, final)
         offsets = _offsets(pieces)
         spans = [(start, start + len(pieces.literals[i].decode())) for start, i in offsets.items()]
         if spans != analysis.spans:
             return None
-        if analysis.pinned is not None and len(pieces.shape) <= _LONG and not session.uncommitted:
+        if analysis.pinned is not None and len(text) <= _LONG and not session.uncommitted:
             pinned = [offsets[offset] for offset in analysis.pinned if offset in offsets]
-            self.cache.put(session.search_path, pieces.shape, pieces.literals, pinned, analysis.plan)
+            where = (session.search_path, pieces.shape, pieces.literals)
+            self.cache.put(*where, pinned, analysis.plan, len(text))
         return Planned(analysis.plan, pieces.literals, pieces.groups)
 
     # --- what a text mentions ---------------------------------------------------------------------------

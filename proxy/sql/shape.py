@@ -33,6 +33,12 @@ _NEXT_ROW = re.compile(rb"\s*\)\s*,\s*\(\s*\Z")
 _FEW = 4  # shorter lists stay as they are
 
 
+Shape = tuple[bytes | int, ...]  # the parts, then the kinds of the literals
+
+_NUMBER, _STRING, _ESCAPED = range(3)
+_KINDS = dict.fromkeys(b"0123456789", _NUMBER) | {0x27: _STRING, 0x45: _ESCAPED, 0x65: _ESCAPED}
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
     """Rows of literals that stand where the split keeps only the first: a long IN list, rows of VALUES.
@@ -62,7 +68,7 @@ class Split:
     `groups` are by the ordinal of the last literal of the row that is kept: the others follow it.
     """
 
-    shape: bytes
+    shape: Shape
     parts: list[bytes]
     literals: list[bytes]
     groups: dict[int, Group] = field(default_factory=dict)
@@ -75,20 +81,35 @@ class Split:
         return b"".join(pieces)
 
 
+def pieces_of(text: bytes) -> list[bytes]:
+    """A text cut at its literals and quoted identifiers: constant parts at even places, these at odd ones."""
+    return _SPLIT.split(text)
+
+
+def shape_of(pieces: list[bytes]) -> Shape:
+    """The shape: the constant parts, and for each odd piece its kind, or itself if it is no literal.
+
+    An operator may exist for one kind of literal only, so that the kinds belong to it.
+    """
+    return (*pieces[::2], *[_KINDS.get(piece[0], piece) for piece in pieces[1::2]])
+
+
+def literals_of(pieces: list[bytes]) -> list[bytes]:
+    """The literals of a cut text."""
+    return [piece for piece in pieces[1::2] if piece[0] in _KINDS]
+
+
 def split(text: bytes) -> Split | None:
     """Split a UTF-8 text; None for one that cannot be split with certainty."""
-    pieces = _SPLIT.split(text)
-    if len(pieces) == 1:
-        return None if _is_hard(text) else Split(text, pieces, [])
-    if b'"' in text or b"--" in text:
-        parts, literals = _sort(pieces)
-    else:
-        parts, literals = pieces[::2], pieces[1::2]
+    pieces = pieces_of(text)
+    shape = shape_of(pieces)
+    parts, literals = _sort(pieces)
     groups: dict[int, Group] = {}
     if len(literals) > _FEW:
         parts, literals, groups = _shorten(parts, literals)
-    shape = _shape(parts, literals)
-    return None if _is_hard(shape) else Split(shape, parts, literals, groups)
+    if groups:
+        shape = shape_of([part for pair in zip(parts, [*literals, b""], strict=True) for part in pair][:-1])
+    return None if any(_is_hard(part) for part in parts) else Split(shape, parts, literals, groups)
 
 
 def _is_hard(shape: bytes) -> bool:
@@ -114,19 +135,8 @@ def _sort(pieces: list[bytes]) -> tuple[list[bytes], list[bytes]]:
     return parts, literals
 
 
-# The kind of a literal stands in the shape, for an operator may exist for one kind only.
-_KINDS = dict.fromkeys(b"0123456789", b"n") | {0x27: b"s", 0x45: b"e", 0x65: b"e"}
-
-
-def _kind(literal: bytes) -> bytes:
+def _kind(literal: bytes) -> int:
     return _KINDS[literal[0]]
-
-
-def _shape(parts: list[bytes], literals: list[bytes]) -> bytes:
-    pieces = [parts[0]]
-    for i, literal in enumerate(literals, start=1):
-        pieces += (b"\0", _KINDS[literal[0]], parts[i])
-    return b"".join(pieces)
 
 
 # --- long lists ------------------------------------------------------------------------------------------
