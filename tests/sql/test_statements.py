@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.sql.transcript import FIXTURES, Case, Transcript, agrees, cases, explained
@@ -26,12 +28,12 @@ def test_statement_is_judged_as_written(case: Case) -> None:
         assert agrees(step.said, found), (step.text, found)
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_explain_says_the_same_of_a_first_statement(case: Case) -> None:
-    text = case.steps[0].text
-    if case.steps[0].not_yet is not None:
-        pytest.xfail(case.steps[0].not_yet)
-    assert explained(world(), text, case.search_path) == Transcript(world(), case.search_path).say(text)
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_explain_says_the_same_of_a_first_statement(file: Path) -> None:
+    for case in CASES:
+        if case.file == file.name and case.steps[0].not_yet is None:
+            text, search_path = case.steps[0].text, case.search_path
+            assert explained(world(), text, search_path) == Transcript(world(), search_path).say(text)
 
 
 def test_every_topic_has_its_refusals_in_a_sibling() -> None:
