@@ -14,8 +14,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import psycopg
-
 from bench import database, table
 from bench.contenders import (
     DIRECT,
@@ -28,12 +26,12 @@ from bench.contenders import (
 )
 from bench.outcome import Outcome
 from bench.pgbench import Pgbench, PgbenchFailed
+from bench.setting import running_server
 from bench.workloads import Workload, workloads
-from proxy.embedded import EmbeddedError, Server, wheel_programs
+from proxy.embedded import EmbeddedError
 
 ALL = (DIRECT, PGBOUNCER, FORWARDER, PGVEIL)
 IDLE_TARGET = 60  # MiB
-SETTINGS = {"shared_buffers": "256MB", "max_connections": "200", "max_wal_size": "4GB"}
 
 
 @dataclass(frozen=True)
@@ -83,12 +81,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _bench(args: argparse.Namespace, size: Size) -> None:
     with ExitStack() as stack:
-        server = stack.enter_context(Server(wheel_programs(args.postgres), settings=SETTINGS))
-        with psycopg.connect(f"postgresql://postgres@{server.host}:{server.port}/postgres") as connection:
-            connection.autocommit = True
-            connection.execute(f"CREATE DATABASE {database.DATABASE}")
-        direct = Contender(DIRECT, server.port)
-        database.make(direct.dsn)
+        server, direct = stack.enter_context(running_server(args.postgres))
         started = stack.enter_context(contenders(server, args.contenders))
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pgveil-bench-")))
         pgbench = Pgbench(server.programs, directory, args.clients, size.transactions, size.rows)
