@@ -60,6 +60,7 @@ def test_draining_ends_sessions_between_transactions(postgres16: Postgres) -> No
         idle, busy = running.connect(), running.connect()
         busy.execute("BEGIN")
         running.begin(running.server.drain(30))
+        wait_for(lambda: running.server.draining)
         with pytest.raises(psycopg.errors.AdminShutdown):
             idle.execute("SELECT 1")
         with pytest.raises(psycopg.OperationalError, match="pgveil is shutting down"):
