@@ -16,8 +16,9 @@ import psycopg
 import pytest
 
 from proxy.embedded import free_port
-from tests.postgres import Database, make_certificates
+from tests.postgres import PASSWORD, Database, Postgres, make_certificates
 from tests.proxy_process import Veil, Veils
+from tests.shell import certificates_of
 
 POLICY = {
     "version": 1,
@@ -264,3 +265,25 @@ def test_a_database_can_be_dropped_once_nobody_uses_it(veil: Veils, database18: 
         with psycopg.connect(running.dsn(dbname="of_a_moment"), autocommit=True) as inside:
             inside.execute("CREATE TABLE people (name text)")
         connection.execute("DROP DATABASE of_a_moment")
+
+
+def test_scram_with_tls_on_both_legs(veil: Veils, postgres15_tls: Postgres, tmp_path: Path) -> None:
+    """The maintenance login may read pg_authid here: a client may insist on channel binding."""
+    files = make_certificates(_made(tmp_path / "a"))
+    authority = certificates_of(postgres15_tls).authority
+    with postgres15_tls.database() as database:
+        running = veil(
+            database,
+            POLICY,
+            tls={"certificate": str(files.server), "key": str(files.server_key), "required": True},
+            upstream=f"postgresql://127.0.0.1:{postgres15_tls.port}?sslmode=verify-full&sslrootcert={authority}",
+        )
+        options = {"sslmode": "verify-full", "sslrootcert": str(files.authority)}
+        with psycopg.connect(
+            running.dsn("with_scram", PASSWORD, channel_binding="require", **options)
+        ) as ours:
+            assert ours.execute("SELECT current_user").fetchone() == ("with_scram",)
+        with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+            psycopg.connect(running.dsn("with_scram", "wrong", **options))
+        with pytest.raises(psycopg.OperationalError, match="encrypted connections only"):
+            psycopg.connect(running.dsn("with_scram", PASSWORD, sslmode="disable"))
