@@ -85,7 +85,7 @@ class Contender:
     def processor(self) -> float | None:
         """Processor time that the proxy has used so far, in seconds; None for the direct connection."""
         processes = self._processes()
-        return sum(sum(process.cpu_times()[:2]) for process in processes) if processes else None
+        return sum(_processor(process) for process in processes) if processes else None
 
     def _processes(self) -> list[psutil.Process]:
         if self.process is None:
@@ -186,6 +186,14 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def _processor(process: psutil.Process) -> float:
+    """Processor time in seconds: to the nanosecond from Linux's scheduler, else in the kernel's ticks."""
+    tasks = list(Path(f"/proc/{process.pid}/task").glob("*/schedstat"))
+    if tasks:
+        return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+    return float(sum(process.cpu_times()[:2]))
 
 
 def _listens(port: int) -> bool:
