@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
 
-Draw = Callable[[st.SearchStrategy], object]  # type: ignore[type-arg]
+Draw = Callable[[st.SearchStrategy], object]
 
 # Kind -> the values that the tests write and look for (None: NULL).
 VALUES: dict[str, list[str | None]] = {
@@ -119,6 +119,8 @@ class Writer:
 
     def expression(self, scope: Scope, kind: str) -> str:
         """Something of a kind: a column, a value, COALESCE, CASE, NULLIF, a scalar subquery."""
+        if kind not in scope.values():  # beside NULL alone a value would meet nothing
+            return self.one_of(["NULL", self.value(kind)]) if self.depth == 0 else "NULL"
         self.depth += 1
         try:
             form = self.one_of(["column"] * 6 + ["coalesce", "case", "nullif", "subquery"])
@@ -184,7 +186,8 @@ class Writer:
                 return f"EXISTS (SELECT 1 FROM {source} WHERE {self.condition({**scope, **inner})})"
         source, inner = self.source()
         operator = "= ANY" if form == "any query" else self.one_of(["IN", "NOT IN"])
-        return f"{column} {operator} (SELECT {self.column(inner, kind)} FROM {source} WHERE {self.condition(inner)})"
+        query = f"SELECT {self.column(inner, kind)} FROM {source} WHERE {self.condition(inner)}"
+        return f"{column} {operator} ({query})"
 
     # --- FROM -------------------------------------------------------------------------------------------
 
@@ -246,9 +249,9 @@ class Writer:
         query = f"SELECT {'DISTINCT ' if form == 'distinct' else ''}{items} FROM {source}{where}"
         if form == "union":
             other, inner = self.table()
-            columns = ", ".join(self.column(inner, kind) for kind in kinds)
+            others = ", ".join(self.column(inner, kind) for kind in kinds)
             operator = self.one_of(["UNION", "UNION ALL", "INTERSECT", "EXCEPT"])
-            return f"{query} {operator} SELECT {columns} FROM {other}", kinds
+            return f"{query} {operator} SELECT {others} FROM {other}", kinds
         return query, kinds
 
     def whole_select(self) -> str:

@@ -60,7 +60,7 @@ class Raw:
 
     def until_ready(self, count: int = 1) -> list[Message]:
         """Messages up to and with so many ReadyForQuery."""
-        messages = []
+        messages: list[Message] = []
         while count:
             message = self.message()
             assert message is not None, f"closed after {messages}"

@@ -124,7 +124,7 @@ async def test_cursors_by_portals(connection: asyncpg.Connection[Any]) -> None:
 
 
 @pytest.mark.parametrize("source", ["records", "text", "csv"])
-async def test_copy(connection: asyncpg.Connection[Any], source: str) -> None:
+async def test_copy(connection: asyncpg.Connection[Any], source: Any) -> None:
     """COPY in binary by records, and of text and CSV; COPY out of tables and queries (lesson 3)."""
     if source == "records":
         records = [("kanarie-1", "kanarie", CANARY_NUMBER, dt.date(1973, 3, 31)), (None, None, None, None)]

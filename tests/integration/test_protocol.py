@@ -13,6 +13,7 @@ from proxy.wire.frames import COPY_DATA, COPY_DONE, FLUSH, FRONTEND_LIMITS, FUNC
 from proxy.wire.frontend import Close, CopyData, CopyFail, FunctionCall, Query
 from tests.integration.raw import (
     SYNC_FRAME,
+    Message,
     Raw,
     bind,
     describe,
@@ -182,7 +183,8 @@ def test_the_unnamed_statement_across_transactions(raw: Raw) -> None:
 
 def test_both_kinds_of_describe(raw: Raw) -> None:
     """Lesson 22: the logical types of parameters and columns; declared types are shown as declared."""
-    sql = "INSERT INTO users (email, age, born, balance, nick) VALUES ($1, $2, $3, $4, $5) RETURNING age, born, balance, nick"
+    columns = "age, born, balance, nick"
+    sql = f"INSERT INTO users (email, {columns}) VALUES ($1, $2, $3, $4, $5) RETURNING {columns}"
     raw.send(parse(sql), describe(b"S"), bind(None, None, None, None, None), describe(b"P"), SYNC_FRAME)
     answer = dict(raw.until_ready())
     assert ParameterDescription.parse(answer["t"]).types == (25, 23, 1082, 1700, 1043)
@@ -337,7 +339,7 @@ def test_any_order_of_messages(proxy: Veil, frames: list[bytes]) -> None:
         proxy.database.execute("TRUNCATE users RESTART IDENTITY")
         with Raw(host, port, proxy.database.name) as raw:
             raw.send(data)
-            messages = []
+            messages: list[Message] = []
             while not (messages and messages[-1] == ("D", b"\x00\x01\x00\x00\x00\x07the end")):
                 message = raw.message()
                 assert message is not None, f"closed after {letters(messages)}"

@@ -89,7 +89,8 @@ def test_copy_from_and_to_files(filled: Veil, tmp_path: Path) -> None:
         "-c",
         f"\\copy users (email, ssn) FROM '{there}' CSV HEADER",
         "-c",
-        f"\\copy (SELECT email, ssn FROM users WHERE email IN ('kanarie-5', 'kanarie-6') ORDER BY id) TO '{back}' CSV HEADER",
+        "\\copy (SELECT email, ssn FROM users WHERE email IN ('kanarie-5', 'kanarie-6') ORDER BY id)"
+        f" TO '{back}' CSV HEADER",
     )
     assert done.returncode == 0, done.stderr
     assert back.read_text() == there.read_text()

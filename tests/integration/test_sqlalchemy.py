@@ -101,7 +101,7 @@ def _read(session: Session) -> None:
         .join(Order, Order.buyer == User.email)
         .group_by(User.email)
     )
-    counts = {email: count for email, count in session.execute(joined)}
+    counts = {row[0]: row[1] for row in session.execute(joined)}
     assert counts == {"kanarie-0": 6, **{f"kanarie-{i}": 1 for i in range(1, 5)}}
     wanted = sa.select(User.id).where(
         User.email.in_(["kanarie-1", "kanarie-2", None]), User.nick.is_not(None)

@@ -2,19 +2,18 @@
 -- ways: simple
 COMMENT ON COLUMN users.email IS 'an address'; GRANT SELECT ON users TO ordinary; REVOKE SELECT ON users FROM ordinary
 -- case: statistics on an expression | refused
--- bug: H8-15, a leak
 CREATE STATISTICS s ON (email = 'kanarie'), note FROM users
 -- teardown: DROP STATISTICS IF EXISTS s
 -- case: statistics on columns | ok
 -- ways: simple
 CREATE STATISTICS s ON email, nick FROM users
 -- teardown: DROP STATISTICS IF EXISTS s
--- case: publication with a row filter | refused
--- bug: H8-15, a leak
+-- case: publication with a row filter | ok
+-- ways: simple
 CREATE PUBLICATION p FOR TABLE users WHERE (email = 'kanarie')
 -- teardown: DROP PUBLICATION IF EXISTS p
--- case: publication whose row filter is changed | refused
--- bug: H8-15, a leak
+-- case: publication whose row filter is changed | ok
+-- ways: simple
 ALTER PUBLICATION p SET TABLE users WHERE (email <> 'kanarie')
 -- setup: CREATE PUBLICATION p
 -- teardown: DROP PUBLICATION IF EXISTS p
@@ -22,12 +21,12 @@ ALTER PUBLICATION p SET TABLE users WHERE (email <> 'kanarie')
 -- ways: simple
 CREATE PUBLICATION p FOR TABLE users
 -- teardown: DROP PUBLICATION IF EXISTS p
--- case: default of a view's column | refused
--- bug: H8-16, a leak
+-- case: default of a view's column | ok
+-- ways: simple
 ALTER VIEW contacts ALTER COLUMN mail SET DEFAULT 'kanarie'
 -- teardown: ALTER VIEW public.contacts ALTER COLUMN mail DROP DEFAULT
--- case: default of a view's column by alter table | refused
--- bug: H8-16, a leak
+-- case: default of a view's column by alter table | ok
+-- ways: simple
 ALTER TABLE contacts ALTER mail SET DEFAULT 'kanarie'
 -- teardown: ALTER VIEW public.contacts ALTER COLUMN mail DROP DEFAULT
 -- case: move a protected table to another schema | refused
@@ -42,9 +41,14 @@ ALTER TABLE orders RENAME TO purchases
 ALTER TABLE users RENAME COLUMN email TO mail
 -- case: rename an unprotected column | ok
 -- ways: simple
-ALTER TABLE users RENAME COLUMN note TO memo; ALTER TABLE users RENAME memo TO note
--- case: a child table | refused
--- bug: H8-18, a leak
+BEGIN; ALTER TABLE users RENAME COLUMN note TO memo; ROLLBACK
+-- case: rows of a child table | ok
+-- ways: simple
+-- setup: CREATE TABLE public.heir () INHERITS (public.users)
+-- teardown: DROP TABLE IF EXISTS public.heir
+INSERT INTO heir (email, ssn) VALUES ('kanarie-5', 'kanarie') RETURNING email; SELECT email, ssn FROM users WHERE email = 'kanarie-5'
+-- case: a child table | ok
+-- ways: simple
 CREATE TABLE child () INHERITS (users)
 -- teardown: DROP TABLE IF EXISTS public.child
 -- case: a table like a protected one | ok
@@ -58,10 +62,8 @@ ALTER TABLE child INHERIT users
 -- case: a temporary table with the name of a protected one | refused
 CREATE TEMP TABLE users (email text)
 -- case: a temporary view with the name of a protected one | refused
--- bug: H8-19
 CREATE TEMP VIEW users AS SELECT 1 AS id, name AS email FROM plain
 -- case: select into a temporary table of that name | refused
--- bug: H8-19
 SELECT 1 AS id, 'x' AS email INTO TEMP users
 -- case: create table as, of that name | refused
 CREATE TEMP TABLE users AS SELECT 1 AS id
@@ -122,8 +124,7 @@ CREATE UNIQUE INDEX i ON users (ssn)
 ALTER TABLE orders ADD CONSTRAINT f FOREIGN KEY (buyer) REFERENCES other.users (email)
 -- case: a foreign key between fields of one key | ok
 -- ways: simple
-ALTER TABLE orders ADD CONSTRAINT f FOREIGN KEY (buyer) REFERENCES users (email) NOT VALID
--- teardown: ALTER TABLE public.orders DROP CONSTRAINT IF EXISTS f
+BEGIN; ALTER TABLE orders ADD CONSTRAINT f FOREIGN KEY (buyer) REFERENCES users (email) NOT VALID; ROLLBACK
 -- case: a trigger with a protected condition | ok
 -- ways: simple
 CREATE TRIGGER t BEFORE UPDATE ON users FOR EACH ROW WHEN (NEW.email = 'kanarie-1') EXECUTE FUNCTION suppress_redundant_updates_trigger()
@@ -142,14 +143,13 @@ CREATE RULE r AS ON INSERT TO plain DO ALSO INSERT INTO users (email) VALUES ('k
 -- ways: simple
 CREATE DOMAIN dom AS text DEFAULT 'plain'; DROP DOMAIN dom
 -- case: the search path hidden in pg_settings (lesson 9) | refused
--- bug: H8-17, a leak
 -- ways: simple
 SET search_path = other; UPDATE pg_settings SET setting = 'public' WHERE name = 'search_path'; INSERT INTO users (email) VALUES ('kanarie-5')
 -- case: the search path hidden in a do block (lesson 9) | refused
 -- ways: simple
 SET search_path = other; DO $$ BEGIN PERFORM set_config('search_path', 'public', false); END $$; INSERT INTO users (email) VALUES ('kanarie-5')
 -- case: the search path changed by a function (lesson 9) | refused
--- bug: H8-17, a leak
+-- bug: H8-17b, a leak
 -- ways: simple
 -- setup: CREATE FUNCTION public.go() RETURNS text LANGUAGE sql AS 'SELECT set_config(''search_path'', ''public'', false)'
 -- teardown: DROP FUNCTION IF EXISTS public.go()

@@ -11,6 +11,7 @@ SELECT id FROM users WHERE $1 = email
 SELECT id FROM users WHERE email = $1::text AND NOT (age <> CAST($2 AS integer)) OR balance = $3::numeric
 -- case: equality with casts on the column (lesson 13) | ok
 -- params: kanarie-1
+-- ways: extended binary named pipelined in_transaction literals
 SELECT id FROM users WHERE email::text = $1 OR email::varchar = $1::varchar
 -- case: inequality | ok
 -- params: kanarie-1
@@ -189,13 +190,10 @@ SELECT sum(balance) FROM users
 -- case: string_agg | refused
 SELECT string_agg(email, ',') FROM users
 -- case: array_agg | ok
--- bug: H8-10
 SELECT array_agg(email ORDER BY id), array_agg(age ORDER BY id), array_agg(ssn ORDER BY id), array_agg(born ORDER BY id) FROM users
 -- case: array of a subquery | ok
--- bug: H8-10
 SELECT ARRAY(SELECT email FROM users WHERE note = 'a' ORDER BY id)
 -- case: array constructor | ok
--- bug: H8-10
 SELECT ARRAY[email, nick2] FROM (SELECT email, email AS nick2 FROM users) u
 -- case: json aggregates | ok
 SELECT json_agg(email ORDER BY id), jsonb_agg(ssn ORDER BY id), json_build_object('e', max(id), 'list', jsonb_agg(nick ORDER BY id)) FROM users
@@ -304,19 +302,33 @@ SELECT id FROM users WHERE age = $1 OR age = '17' OR age = 17
 -- params: 12.500
 SELECT id, balance FROM users WHERE balance = $1
 -- case: an explicit cast cuts the value searched for | ok
--- bug: H8-8
 -- params: kanarie much longer than twenty characters
+-- ways: extended binary named pipelined in_transaction literals
+SELECT id FROM users WHERE nick = $1::varchar(20)
+-- case: an explicit cast cuts the value searched for, by EXECUTE | ok
+-- params: kanarie much longer than twenty characters
+-- ways: prepared
+-- bug: H8-27
 SELECT id FROM users WHERE nick = $1::varchar(20)
 -- case: a value longer than the limit is not found | ok
--- bug: H8-6
 -- params: kanarie much longer than twenty characters
+-- ways: extended binary named pipelined in_transaction literals
+SELECT id FROM users WHERE nick = $1
+-- case: a value longer than the limit is not found, by EXECUTE | ok
+-- params: kanarie much longer than twenty characters
+-- ways: prepared
+-- bug: H8-27
 SELECT id FROM users WHERE nick = $1
 -- case: a numeric with more digits is not found | ok
--- bug: H8-5
 -- params: 12.501
+-- ways: extended binary named pipelined in_transaction literals
+SELECT id FROM users WHERE balance = $1
+-- case: a numeric with more digits is not found, by EXECUTE | ok
+-- params: 12.501
+-- ways: prepared
+-- bug: H8-27
 SELECT id FROM users WHERE balance = $1
 -- case: an integer beyond the type is not found | ok
--- bug: H8-7
 -- ways: simple
 SELECT id FROM users WHERE age = 17331733170000
 -- case: trailing spaces do not matter to neither | ok

@@ -35,19 +35,15 @@ EXECUTE nosuch ('x')
 -- ways: simple
 PREPARE q AS SELECT name FROM plain WHERE id = $1; EXECUTE q (1 + 1)
 -- case: cursors (lesson 23) | ok
--- bug: H8-13
 -- ways: simple
 BEGIN; DECLARE c CURSOR FOR SELECT id, email, ssn FROM users WHERE email <> 'kanarie-2' ORDER BY id; FETCH 1 FROM c; FETCH ALL FROM c; MOVE BACKWARD ALL IN c; FETCH NEXT FROM c; CLOSE c; COMMIT
 -- case: cursor with hold and scroll (lesson 23) | ok
--- bug: H8-13
 -- ways: simple
 DECLARE "C 1" SCROLL CURSOR WITH HOLD FOR SELECT email, age FROM users ORDER BY id; FETCH LAST "C 1"; FETCH FIRST "C 1"; FETCH ABSOLUTE 2 FROM "C 1"; FETCH RELATIVE -1 FROM "C 1"; CLOSE "C 1"
 -- case: update where current of | ok
--- bug: H8-13
 -- ways: simple
 BEGIN; DECLARE c CURSOR FOR SELECT * FROM users WHERE email = 'kanarie-2' FOR UPDATE; FETCH c; UPDATE users SET ssn = 'kanarie current' WHERE CURRENT OF c RETURNING ssn; DELETE FROM users WHERE CURRENT OF c; COMMIT
 -- case: cursor of the same name for something else | ok
--- bug: H8-13
 -- ways: simple
 BEGIN; DECLARE c CURSOR FOR SELECT email FROM users ORDER BY id; FETCH c; CLOSE c; DECLARE c CURSOR FOR SELECT name FROM plain ORDER BY id; FETCH c; COMMIT
 -- case: declare with an order by a protected column | refused
@@ -65,15 +61,13 @@ SET search_path = 'other', 'public'; INSERT INTO users (email) VALUES ('plain te
 -- case: search path by set_config (lesson 9) | ok
 -- ways: simple
 SELECT set_config('search_path', 'other, public', false); INSERT INTO users (email) VALUES ('plain text') RETURNING email; SELECT set_config('search_path', 'public', false); SELECT email FROM users WHERE email = 'kanarie-1'
--- case: search path local | ok
--- bug: H8-12, a leak
+-- case: search path local in one text | refused
 -- ways: simple
 BEGIN; SET LOCAL search_path = other; INSERT INTO users (email) VALUES ('plain text'); COMMIT; INSERT INTO users (email) VALUES ('kanarie-5') RETURNING email
--- case: search path rolled back | ok
+-- case: search path rolled back in one text | refused
 -- ways: simple
 SET search_path = other; BEGIN; SET search_path = public; SELECT email FROM users WHERE email = 'kanarie-1'; ROLLBACK; INSERT INTO users (email) VALUES ('plain text') RETURNING email
--- case: search path rolled back to a savepoint | ok
--- bug: H8-12, a leak
+-- case: search path rolled back to a savepoint in one text | refused
 -- ways: simple
 BEGIN; SAVEPOINT s; SET search_path = other; INSERT INTO users (email) VALUES ('plain text') RETURNING email; ROLLBACK TO SAVEPOINT s; INSERT INTO users (email) VALUES ('kanarie-5') RETURNING email; COMMIT
 -- case: search path of a name not written as it is folded | ok
@@ -182,3 +176,8 @@ SHOW search_path
 -- case: set role makes the search path unknown in a text | refused
 -- ways: simple
 SET ROLE NONE; SELECT email FROM users WHERE email = 'kanarie-1'
+-- case: a setting switches nothing off (lesson 6) | ok
+-- ways: simple
+SET pgveil.enabled = 'off'; SET "encryption.mapping" = 'off'; INSERT INTO users (email) VALUES ('kanarie-5') RETURNING email
+-- case: equality has no false positives (lesson 16) | ok
+SELECT count(*) FROM users WHERE email IN ('kanarie-1', 'kanarie-11', 'kanarie-') OR nick = 'kanarie tw'

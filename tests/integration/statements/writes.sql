@@ -21,13 +21,11 @@ INSERT INTO users (email, ssn, nick) VALUES (E'kanarie\t\'5\'', U&'kanarie \0041
   'rie-7', n'kanarie', ' kanarie ') RETURNING email, ssn, nick
 -- case: numbers in every spelling | ok
 INSERT INTO users (age, balance) VALUES (-1733173317, -12.5), (5, 1e2), ('-7', '1733173317.00'), (0, .5), (1733173317, 1733173317) RETURNING age, balance
--- case: a plus before a number | ok
--- bug: H8-4
+-- case: a plus before a number | refused
 INSERT INTO users (age) VALUES (+5) RETURNING age
 -- case: a minus apart from its number | ok
 INSERT INTO users (age, balance) VALUES (- 5, -/* x */1.5), (-0, -0.0) RETURNING age, balance
--- case: a minus before a minus | ok
--- bug: H8-3
+-- case: a minus before a minus | refused
 INSERT INTO users (age) VALUES (- - 5) RETURNING age
 -- case: hexadecimal and underscored integers | ok
 INSERT INTO users (age) VALUES (0x1F), (1_733_173_317), (0o17), (0b11) RETURNING age
@@ -95,7 +93,6 @@ INSERT INTO users (email, ssn) VALUES (COALESCE($1, $2), CASE WHEN true THEN 'ka
 -- params: kanarie-5
 INSERT INTO users (email) VALUES (NULLIF($1, 'kanarie-6')) RETURNING email
 -- case: null with a cast | ok
--- bug: H8-2
 INSERT INTO users (age, born, photo) VALUES (CAST(NULL AS int), NULL::date, NULL::bytea) RETURNING age
 -- case: null spellings | ok
 INSERT INTO users (email, ssn, age, doc) VALUES (NULL, NULL::text, (NULL), NULL::jsonb) RETURNING email, ssn
