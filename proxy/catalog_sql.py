@@ -99,9 +99,10 @@ SELECT setting FROM pg_catalog.pg_file_settings
 WHERE name = 'search_path' AND error IS NULL ORDER BY seqno DESC LIMIT 1
 """
 
-# Changes when anything that is read here changes: every DDL statement writes new row versions.
+# Changes when anything that is read here changes: every DDL statement writes new row versions. Row and
+# version go into the hash apart: of one int8 it would take the upper half xor the lower one.
 FINGERPRINT = """
-SELECT pg_catalog.sum(pg_catalog.hashint8extended((v.oid::int8 << 32) | v.version, v.seed))::text
+SELECT pg_catalog.sum(pg_catalog.hashint8extended(v.version, (v.oid::int8 << 16) | v.seed))::text
 FROM (
     SELECT c.oid, c.xmin::text::int8 AS version, 1 AS seed FROM pg_catalog.pg_class c
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relpersistence <> 't'

@@ -11,6 +11,7 @@ import pytest
 
 from policy.binding import Binding
 from policy.model import Policy
+from proxy import catalog_sql
 from proxy.addresses import parse_url
 from proxy.introspect import Catalogs, CatalogUnavailable, connector
 from tests.policy.samples import policy_of
@@ -126,6 +127,31 @@ async def test_every_change_is_seen_and_no_change_is_not(
         assert await catalogs.refresh(database16.name, None) is not first
     finally:
         await catalogs.close()
+
+
+async def test_an_unlucky_exchange_of_names_is_seen(database16: Database) -> None:
+    """Oid xor row version of each table becomes what that of the other was: no hash of it would show it."""
+    with database16.connect() as connection:
+
+        def number(sql: str) -> int:
+            row = connection.execute(sql).fetchone()
+            assert row is not None
+            return int(row[0])
+
+        unlucky = False
+        while not unlucky:
+            connection.execute("DROP TABLE IF EXISTS users, users_old")
+            connection.execute("CREATE TABLE users_new (email text); CREATE TABLE users (email text)")
+            tables = number("SELECT 'users'::regclass::oid::int8 # 'users_new'::regclass::oid::int8")
+            version = number("SELECT xmin::text::int8 FROM pg_class WHERE oid = 'users'::regclass")
+            wanted = version ^ tables
+            while number("SELECT txid_current() + 1") < wanted:
+                pass
+            before = number(catalog_sql.FINGERPRINT)
+            connection.execute("ALTER TABLE users RENAME TO users_old; ALTER TABLE users_new RENAME TO users")
+            after = number(catalog_sql.FINGERPRINT)
+            unlucky = number("SELECT xmin::text::int8 FROM pg_class WHERE oid = 'users'::regclass") == wanted
+            assert before != after
 
 
 async def test_ddl_seen_by_one_proxy_refreshes_all(database: Database, policy: Policy) -> None:
