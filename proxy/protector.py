@@ -28,6 +28,7 @@ from proxy.wire.rows import RowRewriter
 Transform = Callable[[bytes], bytes]
 
 TEXT, BINARY = 0, 1  # format codes
+_KEPT = 4096  # sealers of parameters that are kept
 _JSONB_VERSION = b"\x01"
 
 
@@ -56,6 +57,7 @@ class Protector:
     def __init__(self, keyring: Keyring, settings: Settings) -> None:
         self.keyring = keyring
         self.settings = settings
+        self._sealers: dict[tuple[int, int, int, bool], tuple[Role, Transform]] = {}
         self.rewriters: dict[tuple[int, int, tuple[int, ...]], tuple[Results, RowRewriter | None]] = {}
 
     # --- sealing ----------------------------------------------------------------------------------------
@@ -75,36 +77,47 @@ class Protector:
         self, role: Role, raw: bytes, wire_format: int, declared: int, *, utf8: bool = False
     ) -> bytes:
         """A parameter's ciphertext, in the format of the client's value. Raises InvalidValue, MissingKey."""
-        settings = self.settings.in_utf8() if utf8 else self.settings
-        if role.cast is not None:
-            raw = _cut(raw, role.type, settings)
-            canonical = convert(raw, wire_format, declared, role.type, settings)
-            inner, inner_format, declared = codec(role.type).to_text(canonical, settings), TEXT, role.type.oid
-        else:
-            inner, inner_format = raw, wire_format
-        logical = role.field.type.array_of if role.array else role.field.type
-        read = comparand if role.compared else convert
-        canonical = read(inner, inner_format, declared, logical, settings)
-        if not role.array:
-            return self._stored(role.field, canonical, wire_format)
-        return self._stored_array(role, canonical, wire_format)
-
-    def _stored_array(self, role: Role, canonical: bytes, wire_format: int) -> bytes:
-        items = unpack(canonical)
-        stored = [None if item is None else self._stored(role.field, item, wire_format) for item in items]
-        if wire_format == BINARY:
-            return binary_array(stored, wire_oid(Role(role.field)))
-        return array_text(stored)
-
-    def _stored(self, field: BoundField, canonical: bytes, wire_format: int) -> bytes:
-        seal = self.sealer(field, wire_format)
+        place = (id(role), wire_format, declared, utf8)
+        kept = self._sealers.get(place)
+        if kept is None:
+            settings = self.settings.in_utf8() if utf8 else self.settings
+            kept = (role, self._parameter_sealer(role, wire_format, declared, settings))
+            if len(self._sealers) >= _KEPT:
+                self._sealers.clear()
+            self._sealers[place] = kept
         try:
-            return seal(canonical)
+            return kept[1](raw)
         except KeyExhausted:
             raise KeysUnavailable(
-                f'the key of column "{field.field}" has used up its budget of encryptions',
-                hint="Give the field another class or id, whose key is new.",
+                f'the key of column "{role.field.field}" has used up its budget of encryptions',
+                hint="Give the field a class with the other randomized algorithm, which begins a new key.",
             ) from None
+
+    def _parameter_sealer(self, role: Role, wire_format: int, declared: int, settings: Settings) -> Transform:
+        """What `seal_parameter` does with every value of one role, format and declared type."""
+        logical = role.field.type.array_of if role.array else role.field.type
+        read = comparand if role.compared else convert
+        stored = self._array_sealer(role, wire_format) if role.array else self.sealer(role.field, wire_format)
+        if role.cast is None:
+            return lambda raw: stored(read(raw, wire_format, declared, logical, settings))
+
+        def seal_cast(raw: bytes) -> bytes:
+            canonical = convert(_cut(raw, role.type, settings), wire_format, declared, role.type, settings)
+            text = codec(role.type).to_text(canonical, settings)
+            return stored(read(text, TEXT, role.type.oid, logical, settings))
+
+        return seal_cast
+
+    def _array_sealer(self, role: Role, wire_format: int) -> Transform:
+        """Canonical bytes of an array -> an array of what the column stores."""
+        seal = self.sealer(role.field, wire_format)
+        element_oid = wire_oid(Role(role.field))
+
+        def seal_array(canonical: bytes) -> bytes:
+            stored = [None if item is None else seal(item) for item in unpack(canonical)]
+            return binary_array(stored, element_oid) if wire_format == BINARY else array_text(stored)
+
+        return seal_array
 
     def sealer(self, field: BoundField, wire_format: int) -> Transform:
         """Canonical bytes -> what the column stores, in text or binary format. Raises MissingKey."""

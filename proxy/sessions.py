@@ -180,7 +180,9 @@ class LiveSessions:
                 await self._keys.look_up(request.key_id)
         except CryptoError as error:
             log.warning("keys cannot be had", reason=str(error))
-            raise KeysUnavailable("the keys of a protected column cannot be had now") from error
+            raise KeysUnavailable(
+                "the keys of a protected column cannot be had now", detail=str(error)
+            ) from error
 
     async def _announce(self, database: str) -> None:
         try:

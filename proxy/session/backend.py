@@ -16,6 +16,7 @@ from proxy.errors import ServerError
 from proxy.session.effects import apply_effects
 from proxy.session.replies import (
     ENDS_WITH_READY,
+    PLAIN_EXECUTE,
     PLAIN_QUERY,
     SYNC,
     Kind,
@@ -202,6 +203,9 @@ class Backend:
         if state.copy_mode is not None:
             state.end_copy()
         if head is PLAIN_QUERY:
+            return None
+        if head is PLAIN_EXECUTE:
+            state.replies.popleft()
             return None
         plan = statement_plan(head)
         if plan is not None and plan.copy is not None and plan.copy.to_server:

@@ -17,18 +17,28 @@ from proxy.protector import MissingKey, wire_oid
 from proxy.session.copy_input import CopyInput
 from proxy.session.names import Portal, Statement, Uncertain
 from proxy.session.planning import Planning, Wait
-from proxy.session.replies import BIND, ENDS_WITH_READY, PLAIN_QUERY, SYNC, Kind, Reply
+from proxy.session.replies import (
+    BIND,
+    ENDS_WITH_READY,
+    PLAIN_DESCRIBE,
+    PLAIN_EXECUTE,
+    PLAIN_QUERY,
+    SYNC,
+    Kind,
+    Reply,
+)
 from proxy.session.state import State
 from proxy.sql.plan import TextPlan, TransactionChange
 from proxy.wire import frames
 from proxy.wire.backend import ErrorResponse
 from proxy.wire.errors import ProtocolError
 from proxy.wire.frames import FRONTEND_LIMITS, HEADER, LENGTH, frame
-from proxy.wire.frontend import Bind, Close, Describe, Parse, format_of
+from proxy.wire.frontend import Bind, Parse, format_of
 
 POISON = b"refused by pgveil"  # a text that no version of the grammar knows
 _POISON_NAME = b"pgveil"
 _FLUSH = frame(frames.FLUSH)
+_STATEMENT, _PORTAL = ord("S"), ord("P")
 _FAILED = ord("E")  # status of a failed transaction
 _HELD = 1 << 16  # bytes held while waiting, above which the client is not read
 _STRUCT_ERRORS = (ProtocolError, struct.error)
@@ -192,27 +202,31 @@ class Frontend:
         state = self._state
         if state.skipping:
             return b""
-        message = _read(Parse, data, at, end)
+        name = _string(data, at + HEADER, end)
+        sql = _string(data, at + HEADER + len(name) + 1, end)
         try:
-            planned = self._planning.plan(message.sql)
+            planned = self._planning.plan(sql)
             plan = planned.plan
-            rendered = self._planning.rendered(planned)
-            made_for = (state.context.planner(), state.view())
-            statement = Statement(message.sql, plan, *made_for, message.types, state.names.segment)
-            undo = state.names.parse(message.name, statement)
+            rendered = self._planning.rendered(planned) if plan.template is not None or plan.writes else None
+            # the types are read only where they matter: reading a message whole costs as much as planning it
+            types = () if plan.parameters is None else _read(Parse, data, at, end).types
+            statement = Statement(
+                sql, plan, state.context.planner(), state.view(), types, state.names.segment
+            )
+            undo = state.names.parse(name, statement)
         except Uncertain:
             raise Wait(flush=True) from None
         except ServerError as error:
             # a Parse of the same name, so that the unnamed statement is lost as in the server
-            return self._poison(Kind.PARSE, error, message.name)
+            return self._poison(Kind.PARSE, error, name)
         widths = rendered[1] if rendered else None
-        state.replies.append(
-            Reply(Kind.PARSE, plan=plan, statement=statement if undo else None, undo=undo, widths=widths)
-        )
+        reply = Reply(Kind.PARSE, statement=statement if undo else None, undo=undo, widths=widths)
+        state.replies.append(reply)
         if rendered is None and plan.parameters is None:
             return None
-        sql = rendered[0] if rendered else message.sql
-        return Parse(message.name, sql, _wire_types(plan, message.types)).pack()
+        if plan.parameters is None:
+            types = _read(Parse, data, at, end).types
+        return Parse(name, rendered[0] if rendered else sql, _wire_types(plan, types)).pack()
 
     def _poison(self, kind: int, error: ServerError, name: bytes = _POISON_NAME) -> bytes:
         """Send what fails in the place of a message that is refused."""
@@ -250,7 +264,7 @@ class Frontend:
             except ServerError as error:
                 return self._poison(Kind.BIND, error)
         if statement.plain:
-            state.names.portals[portal] = Portal(statement.plan, ())
+            state.names.portals[portal] = statement.portal
             state.unsettled = True
             state.replies.append(BIND)
             return None
@@ -310,16 +324,17 @@ class Frontend:
             return b""
         if state.barrier and state.replies:
             raise Wait(flush=True)
-        message = _read(Describe, data, at, end)
-        if message.kind == b"S":
+        kind, name = _named(data, at, end)
+        if kind == _STATEMENT:
             try:
-                statement = state.names.statement(message.name)
+                statement = state.names.statement(name)
             except Uncertain:
                 raise Wait(flush=True) from None
             state.replies.append(Reply(Kind.DESCRIBE_STATEMENT, statement=statement))
         else:
-            portal = state.names.portal(message.name)
-            state.replies.append(Reply(Kind.DESCRIBE_PORTAL, portal=portal))
+            portal = state.names.portal(name)
+            plain = portal is None or portal.results is None
+            state.replies.append(PLAIN_DESCRIBE if plain else Reply(Kind.DESCRIBE_PORTAL, portal=portal))
         return None
 
     def _execute(self, data: bytes, at: int, end: int) -> bytes | None:
@@ -328,15 +343,15 @@ class Frontend:
             return b""
         name = _string(data, at + HEADER, end)
         portal = state.names.portal(name)
-        if portal is not None:
-            plan = portal.plan
-            if not plan.plain:
-                if state.barrier and state.replies and plan.first.effects:
-                    raise Wait(flush=True)
-                self._note_effects(plan)
-                copy = plan.first.copy
-                if copy is not None and copy.to_server:
-                    state.copying += 1
+        if portal is None or portal.plan.plain:
+            state.replies.append(PLAIN_EXECUTE)
+            return None
+        plan = portal.plan
+        if state.barrier and state.replies and plan.first.effects:
+            raise Wait(flush=True)
+        self._note_effects(plan)
+        if plan.first.copy is not None and plan.first.copy.to_server:
+            state.copying += 1
         state.replies.append(Reply(Kind.EXECUTE, portal=portal))
         return None
 
@@ -344,15 +359,15 @@ class Frontend:
         state = self._state
         if state.skipping:
             return b""
-        message = _read(Close, data, at, end)
+        kind, name = _named(data, at, end)
         undo = None
-        if message.kind == b"S":
+        if kind == _STATEMENT:
             try:
-                undo = state.names.close(message.name)
+                undo = state.names.close(name)
             except Uncertain:
                 raise Wait(flush=True) from None
         else:
-            state.names.portals.pop(message.name, None)
+            state.names.portals.pop(name, None)
         state.replies.append(Reply(Kind.CLOSE, undo=undo))
         return None
 
@@ -385,6 +400,13 @@ def _text(data: bytes, start: int, end: int) -> bytes:
     if data.find(0, start, end) != end - 1:
         raise ProtocolViolation("invalid message format")
     return data[start : end - 1]
+
+
+def _named(data: bytes, at: int, end: int) -> tuple[int, bytes]:
+    """What Describe or Close is about: the kind's byte, and the name. Raises ProtocolViolation."""
+    if end - at < HEADER + 2 or data[at + HEADER] not in (_STATEMENT, _PORTAL):
+        raise ProtocolViolation("invalid message format")
+    return data[at + HEADER], _text(data, at + HEADER + 1, end)
 
 
 def _read(kind, data: bytes, at: int, end: int):  # type: ignore[no-untyped-def]

@@ -18,7 +18,7 @@ from proxy.sql.planner import Planner, SessionView
 class Statement:
     """A prepared statement: its text, its plan and who made it, and the types that the client declared."""
 
-    __slots__ = ("certain", "declared", "plan", "planner", "segment", "sql", "view")
+    __slots__ = ("certain", "declared", "plan", "planner", "portal", "segment", "sql", "view")
 
     def __init__(
         self,
@@ -36,6 +36,7 @@ class Statement:
         self.declared = declared
         self.segment = segment
         self.certain = False
+        self.portal = Portal(plan, ())  # what a Bind makes where formats do not matter
 
     def confirmed(self, planner: Planner, view: SessionView) -> bool:
         """Whether it was planned for this policy and catalogue, and this search_path."""

@@ -65,6 +65,8 @@ class Reply:
 
 
 PLAIN_QUERY = Reply(Kind.QUERY)  # holds no state, so that all plain queries share it
+PLAIN_EXECUTE = Reply(Kind.EXECUTE)
+PLAIN_DESCRIBE = Reply(Kind.DESCRIBE_PORTAL)
 SYNC = Reply(Kind.SYNC)
 BIND = Reply(Kind.BIND)
 ENDS_WITH_READY = Kind.QUERY | Kind.SYNC | Kind.FUNCTION_CALL

@@ -9,6 +9,7 @@ from proxy.sql.plan import TextPlan
 
 _ENTRIES = 2_000
 _BYTES = 4 << 20  # of texts: the plans themselves are of about the same size
+_VARIANTS = 64  # plans of one shape, for different literals
 
 Path = tuple[str, ...] | None
 
@@ -62,12 +63,14 @@ class PlanCache:
         if entry is None or entry.pinned != tuple(pinned):
             self._forget(key)
             entry = self._by_shape[key] = Entry(tuple(pinned))
-        if pinned:
-            entry.by_literals[tuple(literals[i] for i in pinned)] = plan
-        else:
+        if not pinned:
             entry.plan = plan
-        entry.size += size
-        self._held += size
+        else:
+            if len(entry.by_literals) >= _VARIANTS:
+                del entry.by_literals[next(iter(entry.by_literals))]
+            entry.by_literals[tuple(literals[i] for i in pinned)] = plan
+        self._held += max(size, entry.size) - entry.size
+        entry.size = max(size, entry.size)
         self._by_shape.move_to_end(key)
         while len(self._by_shape) > self._entries or self._held > self._size:
             self._forget(next(iter(self._by_shape)))

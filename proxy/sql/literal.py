@@ -8,40 +8,57 @@ from proxy.errors import InvalidValue
 
 LITERAL_TOKENS = frozenset({"SCONST", "USCONST", "ICONST", "FCONST", "BCONST", "XCONST"})
 
+_PLAIN = re.compile(r"'((?:[^']|'')*)'", re.DOTALL)
+_ESCAPED = re.compile(r"'((?:[^'\\]|''|\\.)*)'", re.DOTALL)
+_SEAM = re.compile(r"\s*[\r\n]\s*(?=')")  # between the pieces of a string that goes on in another line
 _ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|x[0-9A-Fa-f]{1,2}|[0-7]{1,3}|.)|''", re.DOTALL)
-_UNICODE = re.compile(r"\\(\\|\+[0-9A-Fa-f]{6}|[0-9A-Fa-f]{4})|''")
+_UNICODE_ESCAPE = re.compile(r"\\(\\|\+[0-9A-Fa-f]{6}|[0-9A-Fa-f]{4}|.|\Z)|''", re.DOTALL)
 _SIMPLE = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
-_CONTINUED = re.compile(r"'\s*\n\s*'")
 
 
 def literal_value(token: str) -> str:
     """The text of a literal: a string's characters, or a number as it stands.
 
-    Raises InvalidValue (22P06) for spellings whose value depends on the server's encoding.
+    Raises InvalidValue for spellings whose value depends on the server's encoding (22P06), for escapes that
+    PostgreSQL refuses (22025), and for strings with a comment between their pieces (0A000).
     """
     first = token[:1]
     if first == "'":
-        return _joined(token[1:-1]).replace("''", "'")
+        return _body(_PLAIN, token, 0).replace("''", "'")
     if first == "$":
         tag = token[: token.index("$", 1) + 1]
         return token[len(tag) : -len(tag)]
     if first in "eE" and token[1:2] == "'":
-        return _ESCAPE.sub(_unescape, _joined(token[2:-1]))
+        return _ESCAPE.sub(_unescape, _body(_ESCAPED, token, 1))
     if first in "uU" and token[1:3] == "&'":
-        return _UNICODE.sub(_unicode, _joined(token[3:-1]))
+        return _UNICODE_ESCAPE.sub(_unicode, _body(_PLAIN, token, 2))
     return token.replace("_", "")
 
 
-def _joined(body: str) -> str:
-    """A string that goes on in another line is one string."""
-    return _CONTINUED.sub("", body) if "\n" in body and "'" in body else body
+def _body(piece: re.Pattern[str], token: str, at: int) -> str:
+    """What stands between the quotes, the pieces of a string that goes on in another line joined."""
+    pieces = []
+    while (match := piece.match(token, at)) is not None:
+        pieces.append(match[1])
+        at = match.end()
+        if at == len(token):
+            return "".join(pieces)
+        seam = _SEAM.match(token, at)
+        if seam is None:  # a comment, perhaps
+            break
+        at = seam.end()
+    raise InvalidValue(
+        "a string in several pieces as a protected value", sqlstate="0A000", hint="Write it in one piece."
+    )
 
 
 def _unescape(match: re.Match[str]) -> str:
     code = match.group(1)
     if code is None:
         return "'"
-    if code[0] in "uU" and len(code) > 1:
+    if code in ("u", "U"):
+        raise InvalidValue("invalid Unicode escape", sqlstate="22025")
+    if code[0] in "uU":
         return _character(int(code[1:], 16))
     if code[0] == "x" and len(code) > 1:
         return _ascii(int(code[1:], 16))
@@ -54,7 +71,11 @@ def _unicode(match: re.Match[str]) -> str:
     code = match.group(1)
     if code is None:
         return "'"
-    return "\\" if code == "\\" else _character(int(code.lstrip("+"), 16))
+    if code == "\\":
+        return code
+    if len(code) < 4:
+        raise InvalidValue("invalid Unicode escape", sqlstate="22025")
+    return _character(int(code.lstrip("+"), 16))
 
 
 def _ascii(code: int) -> str:

@@ -29,7 +29,7 @@ def render(planned: Planned, seal: Seal) -> tuple[str, Widths]:
         token = planned.literals[part.ordinal] if part.ordinal >= 0 else b""
         sent = _literal(part, token, seal)
         pieces.append(sent)
-        widths.append((len(part.fixed or token.decode()), len(sent)))
+        widths.append((part.lead + len(part.fixed or token.decode()), len(sent)))
         if (group := planned.groups.get(part.ordinal)) is not None:
             rows = _rows(template[i + 2 - 2 * group.width : i + 1], group, seal)
             pieces.append(rows)

@@ -145,7 +145,7 @@ def _slots(context: Context) -> list[tuple[int, int, Slot]]:
             found.append((token.start, token.end, Slot(ordinals[token.start], role, suffix=suffix)))
         elif token.text == "-" and parsed.tokens[index + 1].start in ordinals:
             number = parsed.tokens[index + 1]
-            slot = Slot(ordinals[number.start], role, negative=True, suffix=suffix)
+            slot = Slot(ordinals[number.start], role, True, number.start - token.start, suffix=suffix)
             found.append((token.start, number.end, slot))
         elif token.text.lower() in ("true", "false"):
             slot = Slot(-1, role, fixed=token.text.lower(), suffix=suffix)

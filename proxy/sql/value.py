@@ -216,6 +216,8 @@ def _common_type(holders: Sequence[Value]) -> LogicalType | None:
     types = [value.type or value.field.type for value in holders if value.field is not None]
     if len(set(types)) == 1:
         return holders[0].type
+    if len({t.name for t in types}) == 1:
+        return LogicalType(types[0].name, array=types[0].array)
     widest = max(types, key=lambda t: (t.typlen, t.name == "text"))
     return LogicalType("text") if widest.family == "text" else LogicalType(widest.name, array=widest.array)
 

@@ -16,8 +16,6 @@ from tests.sql.test_statements import CASES
 from tests.sql.transcript import said_of
 from tests.sql.world import world
 
-SHAPE = b"SELECT n"
-
 
 def plan_of(planner: Planner, text: str, view: SessionView | None = None) -> TextPlan:
     return planner.plan(text.encode(), view or SessionView(), final=True).plan
@@ -152,34 +150,42 @@ def test_a_long_argument_of_execute_is_encrypted() -> None:
 # --- bounds ----------------------------------------------------------------------------------------------
 
 
-def test_holds_so_many_plans_and_drops_the_longest_unused() -> None:
+def put(cache: PlanCache, shape: str, plan: TextPlan = PLAIN) -> None:
+    cache.put((), (shape,), [], [], plan, len(shape))
+
+
+def test_holds_so_many_shapes_and_drops_the_longest_unused() -> None:
     cache = PlanCache(entries=3)
     for i in range(3):
-        cache.put((), SHAPE + b"%d" % i, [], [], PLAIN)
-    assert cache.get((), SHAPE + b"0", []) is PLAIN  # used again: 1 is the oldest now
-    cache.put((), SHAPE + b"3", [], [], PLAIN)
+        put(cache, f"SELECT {i}")
+    assert cache.get((), ("SELECT 0",)) is not None  # used again: 1 is the oldest now
+    put(cache, "SELECT 3")
     assert len(cache) == 3
-    assert cache.get((), SHAPE + b"1", []) is None
-    assert cache.get((), SHAPE + b"0", []) is PLAIN
+    assert cache.get((), ("SELECT 1",)) is None
+    assert cache.get((), ("SELECT 0",)) is not None
 
 
-def test_holds_so_many_bytes_but_always_the_last_plan() -> None:
+def test_holds_so_many_bytes() -> None:
     cache = PlanCache(size=1000)
     for i in range(20):
-        cache.put((), b"%04d" % i * 50, [], [], PLAIN)
+        put(cache, f"{i:04}" * 50)
     assert len(cache) == 5
-    cache.put((), b"x" * 5000, [], [], PLAIN)
-    assert cache.get((), b"x" * 5000, []) is PLAIN
+    put(cache, "x" * 5000)
+    assert cache.get((), ("x" * 5000,)) is None
+    assert len(cache) == 5
 
 
-def test_pinned_literals_are_bounded_like_shapes() -> None:
-    cache = PlanCache(entries=10)
-    plans = [TextPlan(()) for _ in range(30)]
+def test_a_shape_has_so_many_plans_for_different_literals() -> None:
+    cache = PlanCache()
+    plans = [TextPlan(()) for _ in range(100)]
     for i, plan in enumerate(plans):
-        cache.put((), SHAPE, [b"'kept'", b"%d" % i], [1], plan)
-    assert len(cache) == 10
-    assert cache.get((), SHAPE, [b"'other'", b"29"]) is plans[29]
-    assert cache.get((), SHAPE, [b"'other'", b"0"]) is None
+        cache.put((), ("SELECT",), [b"'kept'", b"%d" % i], [1], plan, 6)
+    entry = cache.get((), ("SELECT",))
+    assert entry is not None
+    assert entry.plan is None
+    assert entry.plan_for([b"'other'", b"99"]) is plans[99]
+    assert entry.plan_for([b"'other'", b"0"]) is None
+    assert len(entry.by_literals) == 64
 
 
 def test_statements_of_a_busy_day_do_not_grow_it() -> None:

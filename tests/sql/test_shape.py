@@ -183,7 +183,7 @@ def test_long_lists_share_one_shape() -> None:
 def test_a_text_without_literals_is_its_own_shape() -> None:
     found = split(b"SELECT x FROM t")
     assert found is not None
-    assert (found.shape, found.literals) == (b"SELECT x FROM t", [])
+    assert (found.shape, found.literals) == ((b"SELECT x FROM t",), [])
 
 
 def test_declines_what_it_cannot_read() -> None:
