@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+_LONGEST_NAME = 63
+
 
 def parse_search_path(value: str) -> tuple[str, ...]:
     """The schemas of a search_path as SET takes it: `"$user", public`; unquoted names are folded.
@@ -23,9 +25,19 @@ def parse_search_path(value: str) -> tuple[str, ...]:
             start = i
             while i < n and value[i] != ",":
                 i += 1
-            name = value[start:i].strip().lower()
-        names.append(name)
+            name = _folded(value[start:i].strip())
+        names.append(_cut(name))
     return tuple(names)
+
+
+def _folded(name: str) -> str:
+    """An unquoted name: in an encoding of several bytes only ASCII letters are folded (scansup.c)."""
+    return "".join(letter.lower() if letter.isascii() else letter for letter in name)
+
+
+def _cut(name: str) -> str:
+    """A name as the server keeps it: at most NAMEDATALEN - 1 bytes, cut between two characters."""
+    return name.encode()[:_LONGEST_NAME].decode("utf-8", "ignore")
 
 
 def _quoted(value: str, i: int) -> tuple[str, int]:
