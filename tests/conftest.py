@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,10 @@ from tests.proxy_process import Veils
 # No deadlines: a busy machine is no failure. In CI the same examples every time.
 settings.register_profile("pgveil", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("pgveil")
+
+
+# A shell that starts tests in the background lets them ignore SIGINT, and so every program that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
