@@ -37,9 +37,14 @@ def _ways(case: Case, version: int) -> dict[str, Way]:
         return simple(connection, sql, stdin)
 
     ways = dict(WITH_PARAMETERS) if case.params is not None else {SIMPLE: as_simple, **ONE_STATEMENT}
-    if version < NEWEST:  # the versions differ in syntax, not in how it is sent
-        ways = {name: way for name, way in ways.items() if name in (SIMPLE, "extended", "literals")} or ways
-    wanted = case.ways or ((SIMPLE,) if case.stdin else tuple(ways))
+    if case.ways:
+        wanted = case.ways
+    elif case.stdin:
+        wanted = (SIMPLE,)
+    elif version < NEWEST:  # the versions differ in syntax, not in how it is sent
+        wanted = (SIMPLE, "extended", "literals")
+    else:
+        wanted = tuple(ways)
     return {name: way for name, way in ways.items() if name in wanted}
 
 
