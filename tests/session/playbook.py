@@ -53,13 +53,13 @@ def new_key(number: int, bound: BoundField) -> FieldKey:
     return FieldKey(b"key" + bytes([number]), bound.field.key_name, algorithm, 1, KeyState.ACTIVE, secret)
 
 
-def all_keys() -> Keyring:
+def key_list() -> list[FieldKey]:
     """One key for each name."""
     named = {bound.field.key_name: bound for bound in FIELDS.values()}
-    return Keyring(new_key(number, bound) for number, bound in enumerate(named.values(), 1))
+    return [new_key(number, bound) for number, bound in enumerate(named.values(), 1)]
 
 
-KEYS = all_keys()
+KEYS = Keyring(key_list())
 
 
 def stored(column: str, value: str, wire_format: int = TEXT) -> bytes:
