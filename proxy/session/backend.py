@@ -208,8 +208,6 @@ class Backend:
             state.replies.popleft()
             return None
         plan = statement_plan(head)
-        if plan is not None and plan.copy is not None and plan.copy.to_server:
-            state.copying -= 1
         if plan is not None and plan.effects:
             tag = (
                 b""
@@ -231,8 +229,6 @@ class Backend:
         if not state.replies:
             return None
         head = state.replies[0]
-        if (head.kind == Kind.QUERY and head.plan is not None) or head.kind == Kind.EXECUTE:
-            state.copying = 0
         if self._rows.discarding or head.swallow:
             replaced: bytes | None = b""
         elif head.error is not None:

@@ -70,7 +70,7 @@ class CopyInput:
         state = self._state
         if state.copy_mode is not None:
             return False
-        if state.copying and state.replies:
+        if state.replies:
             raise Wait
         return True
 

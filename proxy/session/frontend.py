@@ -168,8 +168,9 @@ class Frontend:
         state = self._state
         if state.skipping:
             return b""
+        text = _text(data, at + HEADER, end)
         try:
-            planned = self._planning.plan(_text(data, at + HEADER, end))
+            planned = self._planning.plan(text)
             plan = planned.plan
             if plan.plain:
                 state.names.segment += 1
@@ -182,8 +183,6 @@ class Frontend:
             return frame(frames.QUERY, POISON + b"\0")
         state.names.segment += 1
         self._note_effects(plan)
-        if any(s.copy is not None and s.copy.to_server for s in plan.statements):
-            state.copying += 1
         state.replies.append(Reply(Kind.QUERY, plan=plan, widths=rendered[1] if rendered else None))
         return frame(frames.QUERY, rendered[0] + b"\0") if rendered else None
 
@@ -350,8 +349,6 @@ class Frontend:
         if state.barrier and state.replies and plan.first.effects:
             raise Wait(flush=True)
         self._note_effects(plan)
-        if plan.first.copy is not None and plan.first.copy.to_server:
-            state.copying += 1
         state.replies.append(Reply(Kind.EXECUTE, portal=portal))
         return None
 

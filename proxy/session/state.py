@@ -64,7 +64,6 @@ class State:
         self.copy_in: CopyTransformer | None = None
         self.copy_mode: int | None = None  # type byte of the CopyResponse while a COPY is open
         self.taking_copy = False  # between CopyInResponse and CopyDone or CopyFail
-        self.copying = 0  # COPY FROM STDIN statements sent whose CopyInResponse is outstanding
         self.encoding_known = True
         self._reported = {"DateStyle": "ISO, MDY", "IntervalStyle": "postgres", "TimeZone": "UTC"}
         self._settings = Settings("utf-8", "ISO, MDY", "postgres", "UTC")

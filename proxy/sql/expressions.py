@@ -210,6 +210,8 @@ def _expression(context: Context, scope: Scope, node: Node) -> Value:
     left, right = infer(context, scope, node.lexpr), _side(context, scope, node.rexpr)
     if kind == A_Expr_Kind.AEXPR_NULLIF:
         compare(left, right, context.roles, "NULLIF")
+        if left.null:
+            return right if right.opens else NULL
         return context.roles.of(left.opens[0]) or left if left.opens else left
     if kind in (A_Expr_Kind.AEXPR_DISTINCT, A_Expr_Kind.AEXPR_NOT_DISTINCT):
         compare(left, right, context.roles, "IS DISTINCT FROM")

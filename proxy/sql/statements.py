@@ -117,7 +117,8 @@ def _execute(context: Context, node: Node) -> StatementPlan:
     for i, argument in enumerate(node.params or ()):
         value = infer(context, Scope(), argument)
         if (role := roles.get(i)) is not None:
-            fit(value, role.field, context.roles, "an argument of EXECUTE", array=role.array)
+            clause = "an argument of EXECUTE"
+            fit(value, role.field, context.roles, clause, array=role.array, compared=role.compared)
         else:
             require_plain(value, "an argument of EXECUTE")
     return StatementPlan(results=inner.first.results)
