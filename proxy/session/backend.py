@@ -142,6 +142,10 @@ class Backend:
                 self.holding = True
                 self._buffer += data[at:]
                 return
+            except (ServerError, ProtocolError):
+                if start < at:  # what stands before the end of the session still goes out
+                    out.append(data[start:at])
+                raise
             if replaced is not None:
                 if start < at:
                     out.append(data[start:at])

@@ -120,7 +120,10 @@ class ResultRows:
         raise Hold
 
     def _spoil(self, error: ServerError) -> bytes:
-        """Tell the client of a value that does not open, and drop the rest of its statement."""
+        """Tell the client of a value that does not open, and drop the rest of its statement.
+
+        Raises the error where the session has to end with it.
+        """
         state = self._state
         self.discarding = True
         head = state.replies[0] if state.replies else None
@@ -131,8 +134,7 @@ class ResultRows:
             elif later[0] is SYNC:
                 del later[0]
         if later:  # the server has gone on; the client must not believe that it has not
-            state.fail(error)
-            return b""
+            raise error
         state.spoiled = True
         return state.error_response(error).pack()
 
