@@ -245,7 +245,6 @@ def test_it_fails_the_transaction_too() -> None:
     assert play.server(complete("ROLLBACK"), ready()) == ["CommandComplete ROLLBACK", "ReadyForQuery I"]
 
 
-@pytest.mark.xfail(reason="the error overtakes what came before the row")
 def test_it_ends_a_pipeline_that_the_server_has_gone_on_with() -> None:
     """What stood behind it was done already, which the client must not believe undone."""
     play = Playbook()

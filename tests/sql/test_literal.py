@@ -74,9 +74,6 @@ _STRINGS = st.one_of(
 )
 
 
-@pytest.mark.xfail(
-    reason="continued strings with quotes or comments at the seam; escapes that PostgreSQL refuses"
-)
 @settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much], max_examples=200
 )
