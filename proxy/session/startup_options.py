@@ -20,10 +20,8 @@ def initial_search_path(parameters: Mapping[str, str]) -> str | None:
         setting = None
         if word == "-c" and i + 1 < len(words):
             setting = words[i + 1]
-        elif word.startswith("-c"):
+        elif word.startswith(("-c", "--")):
             setting = word[2:]
-        elif word.startswith("--"):
-            setting = word[2:].replace("-", "_")
         name, _, value = (setting or "").partition("=")
         if name.strip().lower().replace("-", "_") == "search_path":
             found = value

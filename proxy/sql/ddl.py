@@ -88,10 +88,10 @@ def _require_no_constant(scope: Scope, node: Node) -> None:
 
 def index(context: Context, node: Node) -> None:
     """CREATE INDEX: on a deterministic field itself; not on an expression of it."""
-    changes(context)
     relation = context.relation(node.relation)
-    if relation is None:
+    if relation is None or not context.binding.of(relation):
         return
+    changes(context)
     scope = table_scope(context.columns(relation), relation.name)
     for element in node.indexParams or ():
         value = index_element(context, scope, element)
@@ -99,6 +99,22 @@ def index(context: Context, node: Node) -> None:
         if value.protected and node.accessMethod not in ("btree", "hash"):
             require_plain(value, f"an index of kind {node.accessMethod}")
     condition(context, scope, node.whereClause, "a partial index")
+
+
+def drop(context: Context, node: Node) -> None:
+    """DROP: the catalogue is read again unless what goes cannot have hidden anything protected."""
+    kind = node.removeType.name
+    if kind in ("OBJECT_INDEX", "OBJECT_SEQUENCE", "OBJECT_FUNCTION"):
+        return
+    catalog = context.binding.catalog
+    for name in node.objects if kind == "OBJECT_TABLE" else ():
+        relations = catalog.named(name[-1].sval)
+        if len(relations) > 1 or any(context.binding.of(relation) for relation in relations):
+            break
+    else:
+        if kind == "OBJECT_TABLE":
+            return
+    changes(context)
 
 
 def trigger(context: Context, node: Node) -> None:
@@ -124,8 +140,6 @@ def row_policy(context: Context, node: Node) -> None:
 
 def opaque_body(context: Context, node: Node) -> None:
     """DO and CREATE FUNCTION hold code that is not analysed: it may not name a protected table."""
-    if isinstance(node, ast.CreateFunctionStmt):
-        changes(context)
     bodies = [item.sval for item in descendants(node) if isinstance(item, ast.String)]
     hidden = any("\\" in body and _ESCAPES.search(body) for body in bodies)
     if hidden or any(context.mentions(text) for text in (context.parsed.text, *bodies)):

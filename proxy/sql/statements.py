@@ -231,7 +231,6 @@ _HARMLESS = frozenset(
         "ClusterStmt",
         "CommentStmt",
         "ConstraintsSetStmt",
-        "DropStmt",
         "GrantStmt",
         "ListenStmt",
         "LockStmt",
@@ -250,6 +249,7 @@ _HARMLESS = frozenset(
         "CreateSeqStmt",
     }
 )
+_OF_NO_CONCERN = frozenset({"CreateSeqStmt", "AlterSeqStmt", "CreateRoleStmt", "DropRoleStmt"})
 _DDL = ("Create", "Alter", "Drop", "Rename", "Import", "Define", "Rule")
 
 
@@ -259,7 +259,7 @@ def _other(context: Context, node: Node) -> None:
         for item in descendants(node):
             if isinstance(item, ast.RangeVar):
                 _require_unprotected(context, item, kind)
-    if kind.startswith(_DDL):
+    if kind.startswith(_DDL) and kind not in _OF_NO_CONCERN:
         context.effects.append(CatalogChange())
 
 
@@ -311,6 +311,7 @@ _RULES: dict[type, Callable[[Context, Node], StatementPlan]] = {
     ast.DeleteStmt: _query,
     ast.DiscardStmt: _discard,
     ast.DoStmt: _checked(ddl.opaque_body),
+    ast.DropStmt: _checked(ddl.drop),
     ast.ExecuteStmt: _execute,
     ast.ExplainStmt: _explain,
     ast.FetchStmt: _fetch,

@@ -50,9 +50,11 @@ def create_table(context: Context, node: Node) -> None:
         refuse_shadow(context, node.relation)
         return
     bound = _inherited(context, node)
-    changes(context, node.relation.relname if bound else None)
-    _refuse_bounds(context, node)
     fields = _fields_of(context, node.relation)
+    if bound or fields or context.binding.catalog.named(node.relation.relname):
+        changes(context, node.relation.relname if bound else None)
+    # else its first use will find that the snapshot lacks it: schemas are made without reading each time
+    _refuse_bounds(context, node)
     definitions = [item for item in node.tableElts or () if isinstance(item, ast.ColumnDef)]
     for item in definitions:
         if (made := _define(context, item, fields)) is not None or item.colname not in bound:

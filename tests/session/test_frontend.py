@@ -420,7 +420,7 @@ def test_an_unknown_table_is_looked_for_before_its_statement_is_judged() -> None
 
 def test_ddl_is_followed_by_a_fresh_catalogue() -> None:
     play = Playbook()
-    play.run(query("CREATE TABLE fresh (id int)"))
+    play.run(query("ALTER TABLE plain ADD COLUMN fresh int"))
     assert play.session.announce_ddl
     assert play.client(query("SELECT 1 FROM plain")) == []
     assert play.session.request == RefreshCatalog(None)

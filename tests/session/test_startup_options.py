@@ -36,7 +36,6 @@ def test_options(postgres18: Postgres, options: str) -> None:
     assert row[0] == (found if found is not None else '"$user", public')
 
 
-@pytest.mark.xfail(reason="the dashes of the value are replaced, too")
 def test_dashes_of_a_value_stay(postgres18: Postgres) -> None:
     options = "--search-path=my-schema"
     with postgres18.connect(options=options) as connection:
