@@ -66,6 +66,8 @@ def binary_items(data: bytes) -> list[bytes | None]:
             at += 4
             items.append(None if length < 0 else data[at : at + length])
             at += max(length, 0)
+        if at > len(data):
+            raise ValueError("a truncated array")
     except error:
         raise ValueError("a truncated array") from None
     return items
