@@ -33,7 +33,7 @@ from proxy.wire import frames
 from proxy.wire.backend import ErrorResponse
 from proxy.wire.errors import ProtocolError
 from proxy.wire.frames import FRONTEND_LIMITS, HEADER, LENGTH, frame
-from proxy.wire.frontend import Bind, Parse, format_of
+from proxy.wire.frontend import Bind, Parse, format_of, result_formats
 
 POISON = b"refused by pgveil"  # a text that no version of the grammar knows
 _POISON_NAME = b"pgveil"
@@ -55,6 +55,8 @@ class Frontend:
         self.waiting = False
         self._planning = Planning(state, self.resume)
         self._copy = CopyInput(state, self._planning)
+        largest = state.context.max_message_size
+        self._limits = {kind: min(limit, largest) for kind, limit in FRONTEND_LIMITS.items()}
         self._handlers = {
             frames.QUERY: self._query,
             frames.PARSE: self._parse,
@@ -105,17 +107,14 @@ class Frontend:
             self._streaming -= at
         start = 0
         out = self._state.to_backend
-        handlers = self._handlers
+        handlers, limits, state = self._handlers, self._limits, self._state
         planning = self._planning
         unpack = LENGTH.unpack_from
         while size - at >= HEADER:
             kind = data[at]
             length = unpack(data, at + 1)[0]
             end = at + 1 + length
-            if (
-                not 4 <= length <= FRONTEND_LIMITS.get(kind, 0)
-                or length > self._state.context.max_message_size
-            ):
+            if not 4 <= length <= limits.get(kind, 0):
                 self._forward(out, data, start, at)
                 raise ProtocolViolation(f"invalid frontend message of type {kind}, length {length}")
             if end > size:
@@ -127,7 +126,7 @@ class Frontend:
                 break
             handler = handlers.get(kind)
             try:
-                if self._state.spoiled:
+                if state.spoiled:
                     self._wait_for_ready()
                 replaced = handler(data, at, end) if handler is not None else None
             except Wait as wait:
@@ -267,12 +266,14 @@ class Frontend:
             state.unsettled = True
             state.replies.append(BIND)
             return None
-        message = _read(Bind, data, at, end)
-        state.names.portals[portal] = Portal(statement.plan, message.result_formats)
         state.unsettled = True
         if statement.plan.parameters is None:
+            formats = _result_formats(data, at + HEADER + len(portal) + len(name) + 2, end)
+            state.names.portals[portal] = Portal(statement.plan, formats)
             state.replies.append(BIND)
             return None
+        message = _read(Bind, data, at, end)
+        state.names.portals[portal] = Portal(statement.plan, message.result_formats)
         try:
             sealed = self._sealed_bind(message, statement)
         except ServerError as error:
@@ -404,6 +405,14 @@ def _named(data: bytes, at: int, end: int) -> tuple[int, bytes]:
     if end - at < HEADER + 2 or data[at + HEADER] not in (_STATEMENT, _PORTAL):
         raise ProtocolViolation("invalid message format")
     return data[at + HEADER], _text(data, at + HEADER + 1, end)
+
+
+def _result_formats(data: bytes, at: int, end: int) -> tuple[int, ...]:
+    """What Bind asks for, past the values, which nobody looks at. Raises ProtocolViolation."""
+    try:
+        return result_formats(data, at, end)
+    except _STRUCT_ERRORS:
+        raise ProtocolViolation("invalid message format") from None
 
 
 def _read(kind, data: bytes, at: int, end: int):  # type: ignore[no-untyped-def]

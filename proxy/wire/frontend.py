@@ -119,6 +119,22 @@ class Bind:
         return frame(BIND, names + params + pack_int16s(self.result_formats))
 
 
+def result_formats(data: bytes, at: int, end: int) -> tuple[int, ...]:
+    """The result formats of a Bind message in data[:end] whose parameter formats begin at `at`.
+
+    Its parameters are passed over by their lengths. Raises ProtocolError and struct.error.
+    """
+    at += 2 + 2 * UINT16.unpack_from(data, at)[0]
+    (count,) = UINT16.unpack_from(data, at)
+    at += 2
+    for _ in range(count):
+        at += 4 + max(INT32.unpack_from(data, at)[0], 0)
+    formats, at = _formats(data, at)
+    if at != end:
+        raise ProtocolError("invalid message format")
+    return formats
+
+
 def format_of(formats: tuple[int, ...], index: int) -> int:
     """The format code at `index` of a list as Bind has it: none is all text, one is for all."""
     if not formats:
