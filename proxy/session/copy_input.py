@@ -10,7 +10,7 @@ from __future__ import annotations
 from proxy.errors import ServerError
 from proxy.protector import MissingKey
 from proxy.session.planning import Planning, Wait
-from proxy.session.replies import PLAIN_QUERY
+from proxy.session.replies import Reply
 from proxy.session.state import State
 from proxy.wire.frames import COPY_DATA, HEADER, frame
 from proxy.wire.frontend import CopyFail
@@ -22,6 +22,7 @@ class CopyInput:
     def __init__(self, state: State, planning: Planning) -> None:
         self._state = state
         self._planning = planning
+        self._refused: Reply | None = None  # the COPY that was ended here; what follows of it is dropped
 
     def may_stream(self) -> bool:
         """Whether a CopyData needs no edit, so that it may leave in parts."""
@@ -70,13 +71,13 @@ class CopyInput:
         state = self._state
         if state.copy_mode is not None:
             return False
-        if state.replies:
-            raise Wait
+        if state.replies and state.replies[0] is not self._refused:
+            raise Wait(flush=True)
         return True
 
     def _refuse(self, error: ServerError) -> bytes:
         state = self._state
         state.end_copy()
-        if state.replies and state.replies[0] is not PLAIN_QUERY:
-            state.replies[0].error = state.error_response(error)
+        self._refused = state.replies[0]
+        self._refused.error = state.error_response(error)
         return CopyFail(b"refused by pgveil").pack()
