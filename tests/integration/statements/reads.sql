@@ -308,7 +308,6 @@ SELECT id FROM users WHERE nick = $1::varchar(20)
 -- case: an explicit cast cuts the value searched for, by EXECUTE | ok
 -- params: kanarie much longer than twenty characters
 -- ways: prepared
--- bug: H8-27
 SELECT id FROM users WHERE nick = $1::varchar(20)
 -- case: a value longer than the limit is not found | ok
 -- params: kanarie much longer than twenty characters
@@ -317,7 +316,6 @@ SELECT id FROM users WHERE nick = $1
 -- case: a value longer than the limit is not found, by EXECUTE | ok
 -- params: kanarie much longer than twenty characters
 -- ways: prepared
--- bug: H8-27
 SELECT id FROM users WHERE nick = $1
 -- case: a numeric with more digits is not found | ok
 -- params: 12.501
@@ -326,7 +324,6 @@ SELECT id FROM users WHERE balance = $1
 -- case: a numeric with more digits is not found, by EXECUTE | ok
 -- params: 12.501
 -- ways: prepared
--- bug: H8-27
 SELECT id FROM users WHERE balance = $1
 -- case: an integer beyond the type is not found | ok
 -- ways: simple
