@@ -272,18 +272,18 @@ SPELLINGS = [
     ("a_bool", "bool", "TRUE"),  # pgjdbc
     ("a_bool", "bool", "1"),
     ("an_int4", "int4", " 7"),
-    ("a_float8", "float8", "1.7331733E9"),
+    ("a_float8", "float8", "2.5E9"),
     ("a_float8", "float8", "-Infinity"),
     ("a_numeric", "numeric", "1E+3"),
-    ("a_date", "date", "1973-03-31 10:11:12.345678+02"),  # a timestamp of pgjdbc, or of node-postgres
+    ("a_date", "date", "1999-08-07 10:11:12.345678+02"),  # a timestamp of pgjdbc, or of node-postgres
     ("a_date", "date", "0006-03-31 BC"),
     ("a_time", "time", "10:11:12+02"),
-    ("a_timestamp", "timestamp", "1973-03-31T10:11:12.345+00:00"),
-    ("a_timestamptz", "timestamptz", "1973-03-31T10:11:12.345Z"),
-    ("a_timestamptz", "timestamptz", "1973-03-31 10:11:12.345678 +02:00:00"),  # pgjdbc
+    ("a_timestamp", "timestamp", "1999-08-07T10:11:12.345+00:00"),
+    ("a_timestamptz", "timestamptz", "1999-08-07T10:11:12.345Z"),
+    ("a_timestamptz", "timestamptz", "1999-08-07 10:11:12.345678 +02:00:00"),  # pgjdbc
     ("an_interval", "interval", "0 years 1 mons 2 days 3 hours 4 mins 5.6 secs"),  # pgjdbc
     ("an_interval", "interval", "P1MT-3.5S"),
-    ("a_uuid", "uuid", "{6B616E61-7269-6500-0000-000000000001}"),
+    ("a_uuid", "uuid", "{A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11}"),
     ("a_bytea", "bytea", "\\000\\\\k"),  # the escape format
     ("some_texts", "text[]", '{"a","b \\"c\\"",NULL,"NULL"}'),
     ("some_ints", "int4[]", '{"1","2",NULL}'),
@@ -291,7 +291,7 @@ SPELLINGS = [
         pytest.param(
             column,
             kind,
-            "1973-03-31 +02",  # a java.sql.Date
+            "1999-08-07 +02",  # a java.sql.Date
             marks=pytest.mark.xfail(strict=True, reason="a zone behind a date alone is not read yet"),
         )
         for column, kind in (
