@@ -22,7 +22,9 @@ settings.load_profile("pgveil")
 
 
 # A shell that starts tests in the background lets them ignore SIGINT, and so every program that they start.
-signal.signal(signal.SIGINT, signal.default_int_handler)
+# SIGTERM ends the tests as Ctrl-C does: the servers that they have started are ended, too.
+for ending in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(ending, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
