@@ -152,8 +152,8 @@ def _read_iso(match: re.Match[str]) -> Sum:
 
 
 def _read_words(text: str, settings: Settings) -> Sum:
-    words = re.split(r"[\s,]+", text.removeprefix("@").strip())
-    ago = words[-1] == "ago"
+    words = re.findall(r"[^\s,]+", text.removeprefix("@"))
+    ago = words[-1:] == ["ago"]
     if ago:
         words.pop()
     words = _joined(words)
