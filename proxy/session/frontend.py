@@ -41,6 +41,9 @@ _FLUSH = frame(frames.FLUSH)
 _STATEMENT, _PORTAL = ord("S"), ord("P")
 _FAILED = ord("E")  # status of a failed transaction
 _HELD = 1 << 16  # bytes held while waiting, above which the client is not read
+# Replies outstanding, above which it is not read either: their memory is pgveil's. The server answers without
+# being asked well before, since it holds back 8 kB at most, and no reply has fewer than five bytes.
+OUTSTANDING = 4096
 _STRUCT_ERRORS = (ProtocolError, struct.error)
 
 
@@ -73,7 +76,7 @@ class Frontend:
 
     @property
     def reading(self) -> bool:
-        return not self.waiting or len(self._buffer) < _HELD
+        return len(self._state.replies) < OUTSTANDING and (not self.waiting or len(self._buffer) < _HELD)
 
     @property
     def partial(self) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from proxy.session.frontend import OUTSTANDING
 from proxy.wire.backend import ParameterDescription, RowDescription
 from proxy.wire.frames import COPY_DATA, COPY_DONE, FLUSH, FRONTEND_LIMITS, FUNCTION_CALL, TERMINATE, frame
 from proxy.wire.frontend import Close, CopyData, CopyFail, FunctionCall, Query
@@ -87,6 +88,16 @@ def test_a_thousand_statements_before_one_sync(raw: Raw) -> None:
     answer = raw.until_ready()
     assert letters(answer) == "12nC" * 500 + "12TDC" * 500 + "Z"
     assert rows(answer) == [[f"kanarie-{i}".encode(), b"kanarie"] for i in range(500)]
+
+
+def test_more_before_one_sync_than_may_be_outstanding(raw: Raw) -> None:
+    """pgveil reads on when the server has answered some; it answers unasked, for its buffer is small."""
+    raw.send(statement("SELECT pg_sleep(0.5)"), parse("SELECT age FROM users"))
+    count = 10 * OUTSTANDING
+    raw.send((bind() + execute()) * count, SYNC_FRAME)
+    answers = raw.until_ready()
+    assert letters(answers)[-3:] == "2CZ"
+    assert letters(answers).count("2C") == count
 
 
 def test_many_syncs_outstanding(raw: Raw) -> None:

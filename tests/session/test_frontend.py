@@ -9,6 +9,7 @@ import pytest
 from crypto.keyring import Keyring
 from crypto.manager import KeyNeed
 from proxy.errors import KeysUnavailable
+from proxy.session.frontend import OUTSTANDING
 from proxy.session.requests import FetchKeys, RefreshCatalog
 from proxy.wire.frames import BIND, CLOSE, COPY_DATA, DESCRIBE, EXECUTE, FUNCTION_CALL, PARSE, QUERY, frame
 from proxy.wire.frontend import CopyFail
@@ -250,6 +251,18 @@ def test_what_waits_is_bounded() -> None:
     play.server(complete("SET"), ready())
     assert play.session.reading
     assert len(play.to_server()) == 101
+
+
+def test_what_is_outstanding_is_bounded() -> None:
+    """A client that sends statements and takes no answer must not fill the memory with what is expected."""
+    play = Playbook()
+    refused = query("SELECT * FROM users ORDER BY email")
+    play.client(*[refused] * (OUTSTANDING - 1))
+    assert play.session.reading
+    play.client(refused)
+    assert not play.session.reading
+    play.server(*[error(), ready()] * 10)
+    assert play.session.reading
 
 
 def test_terminate_waits_its_turn() -> None:
