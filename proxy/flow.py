@@ -44,6 +44,8 @@ class Session(Protocol):
     @property
     def closing(self) -> bool: ...  # whether the session ends, once `to_frontend` is sent
     @property
+    def alert(self) -> bool: ...  # whether there is a request, or `closing`, or `announce_ddl`
+    @property
     def idle(self) -> bool: ...  # outside a transaction, nothing outstanding, no part of a message
 
     def frontend_received(self, data: bytes) -> None: ...
@@ -282,13 +284,7 @@ class _FrontendSide(asyncio.Protocol):
             flow.backend.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
             pieces.clear()
         flow.from_frontend = data[-5:]
-        if (
-            session.to_frontend
-            or session.request is not None
-            or session.closing
-            or session.announce_ddl
-            or session.reading is flow.frontend_paused
-        ):
+        if session.to_frontend or session.alert or not session.reading:
             flow.settle()
 
     def eof_received(self) -> bool:
@@ -326,13 +322,7 @@ class _BackendSide(asyncio.Protocol):
             flow.frontend.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
             pieces.clear()
         flow.from_backend = data if len(data) < SHORT else b""
-        if (
-            session.to_backend
-            or session.request is not None
-            or session.closing
-            or session.announce_ddl
-            or session.reading is flow.frontend_paused
-        ):
+        if session.to_backend or session.alert or flow.frontend_paused:
             flow.settle()
 
     def eof_received(self) -> bool:

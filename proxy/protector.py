@@ -21,7 +21,7 @@ from proxy.errors import CannotOpen, KeysUnavailable
 from proxy.sql.literal import literal_value
 from proxy.sql.plan import ResultColumn, Results, Role, Shape, Slot
 from proxy.storage_text import array_items, array_text, binary_array, binary_items, bytea_bytes
-from proxy.values import Settings, codec, comparand, convert
+from proxy.values import Settings, codec, comparers, convert, readers
 from proxy.values.arrays import pack, unpack
 from proxy.wire.rows import RowRewriter
 
@@ -66,10 +66,13 @@ class Protector:
         """The SQL of a literal's ciphertext. Raises InvalidValue, MissingKey."""
         role = slot.role
         assert role is not None
-        text = slot.fixed or literal_value(token.decode())
-        raw = (f"-{text}" if slot.negative else text).encode()
-        declared = _number_type(raw) if token[:1].isdigit() or token[:1] == b"." else 0
-        value = self.seal_parameter(role, raw, TEXT, declared, utf8=True)
+        if token[:1] == b"'" and token.find(b"'", 1) == len(token) - 1 and slot.fixed is None:
+            value = self.seal_parameter(role, token[1:-1], TEXT, 0, utf8=True)
+        else:
+            text = slot.fixed or literal_value(token.decode())
+            raw = (f"-{text}" if slot.negative else text).encode()
+            declared = _number_type(raw) if token[:1].isdigit() or token[:1] == b"." else 0
+            value = self.seal_parameter(role, raw, TEXT, declared, utf8=True)
         quoted = b"E'" + value.replace(b"\\", b"\\\\") + b"'" if b"\\" in value else b"'" + value + b"'"
         return quoted + slot.suffix
 
@@ -96,15 +99,16 @@ class Protector:
     def _parameter_sealer(self, role: Role, wire_format: int, declared: int, settings: Settings) -> Transform:
         """What `seal_parameter` does with every value of one role, format and declared type."""
         logical = role.field.type.array_of if role.array else role.field.type
-        read = comparand if role.compared else convert
+        make = comparers if role.compared else readers
         stored = self._array_sealer(role, wire_format) if role.array else self.sealer(role.field, wire_format)
         if role.cast is None:
-            return lambda raw: stored(read(raw, wire_format, declared, logical, settings))
+            read = make(declared, logical)[wire_format]
+            return lambda raw: stored(read(raw, settings))
 
         def seal_cast(raw: bytes) -> bytes:
             canonical = convert(_cut(raw, role.type, settings), wire_format, declared, role.type, settings)
             text = codec(role.type).to_text(canonical, settings)
-            return stored(read(text, TEXT, role.type.oid, logical, settings))
+            return stored(make(role.type.oid, logical)[TEXT](text, settings))
 
         return seal_cast
 

@@ -23,6 +23,10 @@ class PassingSession:
         self.shutting_down = False
         self.resumed_with: list[Exception | None] = []
 
+    @property
+    def alert(self) -> bool:
+        return self.closing or self.announce_ddl or self.request is not None
+
     def frontend_received(self, data: bytes) -> None:
         self.idle = False
         self.to_backend.append(data)

@@ -31,6 +31,7 @@ from proxy.session.results import (
     described,
 )
 from proxy.session.rows import Hold, ResultRows, statement_plan
+from proxy.session.shortcut import pass_reply
 from proxy.session.state import State
 from proxy.wire import frames
 from proxy.wire.backend import CommandComplete, ErrorResponse, ParameterStatus
@@ -108,6 +109,8 @@ class Backend:
         if self._streaming:
             at = min(self._streaming, size)
             self._streaming -= at
+        if not (self._rows.plain or self._rows.discarding or self._state.copy_mode):
+            at = pass_reply(self._state, data, at)
         out = self._state.to_frontend
         handlers, rows = self._handlers, self._rows
         unpack = LENGTH.unpack_from
@@ -253,7 +256,7 @@ class Backend:
         if not position.isdigit():
             return None
         fields = dict(message.fields)
-        fields["P"] = str(original_position(head.widths, int(position))).encode()
+        fields["P"] = str(original_position(head.widths(), int(position))).encode()
         return ErrorResponse(fields).pack()
 
     def _ready(self, data: bytes, at: int, end: int) -> bytes | None:

@@ -27,6 +27,7 @@ from proxy.session.replies import (
     Kind,
     Reply,
 )
+from proxy.session.shortcut import pass_request
 from proxy.session.state import State
 from proxy.sql.plan import TextPlan, TransactionChange
 from proxy.wire import frames
@@ -37,6 +38,7 @@ from proxy.wire.frontend import Bind, Parse, format_of, result_formats
 
 POISON = b"refused by pgveil"  # a text that no version of the grammar knows
 _POISON_NAME = b"pgveil"
+_AFTER_BIND = (frames.DESCRIBE, frames.EXECUTE)
 _FLUSH = frame(frames.FLUSH)
 _STATEMENT, _PORTAL = ord("S"), ord("P")
 _FAILED = ord("E")  # status of a failed transaction
@@ -127,6 +129,9 @@ class Frontend:
                 else:
                     self._needed = 1 + length
                 break
+            if kind in _AFTER_BIND and (past := pass_request(state, data, at)) > at:
+                at = past
+                continue
             handler = handlers.get(kind)
             try:
                 if state.spoiled:

@@ -21,6 +21,10 @@ class Pipe:
         self.closing = False
         self.announce_ddl = False
 
+    @property
+    def alert(self) -> bool:
+        return self.closing
+
     def frontend_received(self, data: bytes) -> None:
         self.to_backend.append(data)
 

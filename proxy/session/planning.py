@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from crypto.manager import KeyNeed
 from proxy.errors import InvalidValue, KeysUnavailable, Refused, ServerError
 from proxy.protector import key_need
@@ -68,10 +70,10 @@ class Planning:
         if not statement.confirmed(planner, view):
             statement.confirm(self.plan(statement.sql).plan, planner, view)
 
-    def rendered(self, planned: Planned) -> tuple[bytes, Widths] | None:
-        """The text for the server, and the widths of its parts; None where it goes as it came. Raises Wait.
+    def rendered(self, planned: Planned) -> tuple[bytes, Callable[[], Widths]] | None:
+        """The text for the server, and what gives the widths of its parts; None where it goes as it came.
 
-        The keys of every field that the plan writes are there before anything of it is sent.
+        The keys of every field that the plan writes are there before anything of it is sent. Raises Wait.
         """
         keyring = self._state.context.keyring()
         for field in planned.plan.writes:

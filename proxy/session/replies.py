@@ -50,7 +50,7 @@ class Reply:
         portal: Portal | None = None,
         error: ErrorResponse | None = None,
         undo: Callable[[bool], None] | None = None,
-        widths: list[tuple[int, int]] | None = None,
+        widths: Callable[[], list[tuple[int, int]]] | None = None,
         swallow: bool = False,
     ) -> None:
         self.kind = kind

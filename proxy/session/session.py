@@ -57,6 +57,12 @@ class Session:
         self._state.announce_ddl = value
 
     @property
+    def alert(self) -> bool:
+        """Whether the shell has to look at `request`, `closing` and `announce_ddl`."""
+        state = self._state
+        return state.closing or state.announce_ddl or bool(state.requests)
+
+    @property
     def idle(self) -> bool:
         """Outside a transaction, nothing outstanding, no part of a message held."""
         return (

@@ -69,7 +69,7 @@ class State:
         self._settings = Settings("utf-8", "ISO, MDY", "postgres", "UTC")
         self._protector: Protector | None = None
         self._view: SessionView | None = None
-        self._view_of: tuple[int, frozenset[str]] | None = None  # what the view was made of
+        self._view_version = -1  # of the search_path that the view was made of
         self.backslash_quotes = False  # standard_conforming_strings is off
         catalog = context.planner().binding.catalog
         wanted = initial_search_path(context.parameters) or catalog.search_path(context.user)
@@ -129,17 +129,22 @@ class State:
 
     def view(self) -> SessionView:
         """What a plan may ask of this session. It stays the same object while nothing in it changes."""
-        path = self.search_path
-        if self._view is None or self._view_of != (path.version, self.changed_names):
-            self._view_of = (path.version, self.changed_names)
-            self._view = SessionView(
-                None if path.value is None else effective(path.value, self.context.user),
-                self._prepared,
-                self._cursor,
-                self.changed_names,
-                path.uncommitted,
-            )
-        return self._view
+        path, view = self.search_path, self._view
+        if (
+            view is not None
+            and self._view_version == path.version
+            and (view.uncommitted is self.changed_names or view.uncommitted == self.changed_names)
+        ):
+            return view
+        self._view_version = path.version
+        view = self._view = SessionView(
+            None if path.value is None else effective(path.value, self.context.user),
+            self._prepared,
+            self._cursor,
+            self.changed_names,
+            path.uncommitted,
+        )
+        return view
 
     def _cursor(self, name: str) -> Results | None:
         cursor = self.names.cursors.get(name.encode())

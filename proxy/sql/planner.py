@@ -45,6 +45,8 @@ _EXECUTE = re.compile(rb"(?i)\bexecute\b")
 UNKNOWN = TextPlan(
     (StatementPlan(effects=(SetSearchPath(None, known=False), SettingChange(), CatalogChange())),)
 )  # of a text that may do anything but touch what is protected
+_REPEATED = 2_000  # texts without literals that are found without being split,
+_SHORT = 2_000  # bytes of such a text at most
 _PASSES = 8  # each pass finds at least one new role; more than a few means a statement built to be slow
 
 
@@ -84,6 +86,7 @@ class Planner:
         self.binding = binding
         self.cache = PlanCache()
         self.descriptions: dict[tuple[int, bytes], Described] = {}  # by id of the prediction, and body
+        self._repeated: dict[tuple[tuple[str, ...] | None, bytes], Planned] = {}
         self._views: dict[int, Columns | Refused] = {}
         self._names = _names_pattern(binding)
 
@@ -93,13 +96,26 @@ class Planner:
         Raises Refused (or another ServerError) for what cannot be proved safe, and UnknownRelations where the
         catalogue has to be read again first (`final`: it has been).
         """
+        if session.uncommitted:
+            return self._plan_anew(text, session, final)
+        path = session.search_path
+        if (repeated := self._repeated.get((path, text))) is not None:
+            return repeated
         pieces = pieces_of(text)
-        shape = shape_of(pieces)
-        if not session.uncommitted and (entry := self.cache.get(session.search_path, shape)) is not None:
+        if (entry := self.cache.get(path, shape_of(pieces))) is not None:
             plan = entry.plan or entry.plan_for(literals_of(pieces))
             if plan is not None:
-                return Planned(plan, literals_of(pieces) if plan.template is not None else ())
+                planned = Planned(plan, literals_of(pieces) if plan.template is not None else ())
+                if len(pieces) == 1 and len(text) <= _SHORT:
+                    self._repeat(path, text, planned)
+                return planned
         return self._plan_anew(text, session, final)
+
+    def _repeat(self, path: tuple[str, ...] | None, text: bytes, planned: Planned) -> None:
+        """Keep the plan of a text without literals: drivers that bind parameters send it byte for byte."""
+        if len(self._repeated) >= _REPEATED:
+            self._repeated.clear()
+        self._repeated[path, text] = planned
 
     def _plan_anew(self, text: bytes, session: SessionView, final: bool) -> Planned:
         pieces = split(text)

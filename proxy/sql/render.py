@@ -12,29 +12,36 @@ Seal = Callable[[Slot, bytes], bytes]
 Widths = list[tuple[int, int]]  # characters of a part in the client's text, and in the server's
 
 
-def render(planned: Planned, seal: Seal) -> tuple[str, Widths]:
-    """The text for the server, and the widths of its parts, by which positions are mapped back.
+def render(planned: Planned, seal: Seal) -> tuple[str, Callable[[], Widths]]:
+    """The text for the server, and what gives the widths of its parts: only an error's position needs them.
 
     `seal` gives the SQL of a literal's ciphertext. Raises what it raises.
     """
-    template = planned.plan.template
-    assert template is not None
+    plan, literals, groups = planned
+    assert plan.template is not None
     pieces: list[str] = []
-    widths: Widths = []
-    for i, part in enumerate(template):
+    for i, part in enumerate(plan.template):
         if isinstance(part, Constant):
             pieces.append(part.text)
-            widths.append((part.origin, len(part.text)))
+            continue
+        pieces.append(_literal(part, literals[part.ordinal] if part.ordinal >= 0 else b"", seal))
+        if groups and (group := groups.get(part.ordinal)) is not None:
+            pieces.append(_rows(plan.template[i + 2 - 2 * group.width : i + 1], group, seal))
+    return "".join(pieces), lambda: _widths(planned, pieces)
+
+
+def _widths(planned: Planned, pieces: Sequence[str]) -> Widths:
+    sent = map(len, pieces)
+    found: Widths = []
+    for part in planned.plan.template or ():
+        if isinstance(part, Constant):
+            found.append((part.origin, next(sent)))
             continue
         token = planned.literals[part.ordinal] if part.ordinal >= 0 else b""
-        sent = _literal(part, token, seal)
-        pieces.append(sent)
-        widths.append((part.lead + len(part.fixed or token.decode()), len(sent)))
+        found.append((part.lead + len(part.fixed or token.decode()), next(sent)))
         if (group := planned.groups.get(part.ordinal)) is not None:
-            rows = _rows(template[i + 2 - 2 * group.width : i + 1], group, seal)
-            pieces.append(rows)
-            widths.append((len(group.raw().decode()), len(rows)))
-    return "".join(pieces), widths
+            found.append((len(group.raw().decode()), next(sent)))
+    return found
 
 
 def _literal(slot: Slot, token: bytes, seal: Seal) -> str:

@@ -394,6 +394,7 @@ def scenario() -> list[tuple[str, bytes]]:
         ("client", packed(bind(), execute(), SYNC, query("BEGIN"))),
         ("server", packed(error("42601", "syntax error"), ready(), error("42601", "syntax error"), ready())),
         ("server", packed(complete("BEGIN"), ready("T"))),
+        *plain_exchanges(),
         ("client", packed(query("COPY users (email, note) FROM STDIN"))),
         ("server", packed(copy_in(2))),
         ("client", packed(copy_data("kanarie\tclear\nkana"), copy_data("rie 2\t\\N\n"), COPY_DONE)),
@@ -407,6 +408,23 @@ def scenario() -> list[tuple[str, bytes]]:
         ("server", packed(copy_in(2))),
         ("client", packed(copy_data("1\t" + "x" * 300 + "\n"), COPY_DONE, query("COMMIT"), TERMINATE)),
         ("server", packed(complete("COPY 1"), ready("T"), complete("COMMIT"), ready())),
+    ]
+
+
+def plain_exchanges() -> list[tuple[str, bytes]]:
+    """What drivers send for nothing protected, which goes the short way where it comes whole."""
+    text, answer = "SELECT * FROM plain WHERE name = $1", described("plain.name")
+    portal = (describe(portal=True), execute(), SYNC)
+    rows = (row("x"), row("y" * 300), complete(), ready("T"))
+    return [
+        ("client", packed(parse(text), bind("1"), *portal)),
+        ("server", packed(PARSE_COMPLETE, BIND_COMPLETE, answer, *rows)),
+        ("client", packed(parse(text, "p"), bind("1", name="p"), *portal, query("SELECT name FROM plain"))),
+        ("server", packed(PARSE_COMPLETE, BIND_COMPLETE, answer, *rows, answer, *rows)),
+        ("client", packed(bind("1", name="p"), execute(), SYNC, bind("2", name="p"), execute(), SYNC)),
+        ("server", packed(BIND_COMPLETE, *rows, BIND_COMPLETE, error(), ready("E"))),
+        ("client", packed(query("ROLLBACK"), query("BEGIN"))),
+        ("server", packed(complete("ROLLBACK"), ready(), complete("BEGIN"), ready("T"))),
     ]
 
 

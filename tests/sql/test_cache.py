@@ -98,6 +98,18 @@ def test_search_paths_do_not_share_a_plan() -> None:
     assert plan_of(planner, text, SessionView(("audit",))).plain
 
 
+def test_a_text_that_is_repeated_is_found_whole_and_still_judged_by_the_path() -> None:
+    planner = Planner(world())
+    text = "SELECT email FROM users WHERE id = $1"
+    shown = [plan_of(planner, text, SessionView(("public",))).first.results for _ in range(3)]
+    assert shown[0] is not None
+    assert shown[1] is shown[2] is shown[0]
+    assert plan_of(planner, text, SessionView(("audit",))).plain
+    changed = SessionView(("public",), uncommitted=frozenset({"users"}))
+    with pytest.raises(ServerError, match="still open"):
+        plan_of(planner, text, changed)
+
+
 def test_what_the_open_transaction_has_changed_is_not_taken_from_the_cache() -> None:
     planner = Planner(world())
     text = "SELECT 1 FROM names WHERE name = 'a'"

@@ -39,10 +39,10 @@ def test_every_character_of_the_original_is_accounted_for(case: Case) -> None:
     plan = planned(text, case.search_path)
     if plan.plan.template is not None:
         sent, widths = render(plan, as_it_came)
-        assert sum(width for _, width in widths) == len(sent)
-        if has_negative(plan) and sum(origin for origin, _ in widths) != len(text):
+        assert sum(width for _, width in widths()) == len(sent)
+        if has_negative(plan) and sum(origin for origin, _ in widths()) != len(text):
             pytest.xfail("the sign of a number is not counted")
-        assert sum(origin for origin, _ in widths) == len(text)
+        assert sum(origin for origin, _ in widths()) == len(text)
 
 
 BETWEEN = st.lists(
@@ -71,7 +71,7 @@ def test_comments_and_spaces_survive(statement: str, between: list[str]) -> None
     text = spread(statement, between)
     sent, widths = render(planned(text), as_it_came)
     assert sent == text
-    assert sum(origin for origin, _ in widths) == len(text)
+    assert sum(origin for origin, _ in widths()) == len(text)
 
 
 @decorated
