@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from struct import unpack_from
 
 from crypto.envelope import MARKER, is_ascii, is_binary
 from crypto.errors import DecryptionError, KeyExhausted, UnknownKey
@@ -17,12 +18,13 @@ from crypto.keyring import FieldKey, Keyring
 from crypto.manager import KeyNeed
 from policy.binding import BoundField
 from policy.types import TYPES, LogicalType
-from proxy.errors import CannotOpen, KeysUnavailable
+from proxy.errors import CannotOpen, InvalidValue, KeysUnavailable
 from proxy.sql.literal import literal_value
-from proxy.sql.plan import ResultColumn, Results, Role, Shape, Slot
+from proxy.sql.plan import ResultColumn, Results, Role, Shape, Slot, TextPlan
 from proxy.storage_text import array_items, array_text, binary_array, binary_items, bytea_bytes
 from proxy.values import Settings, codec, comparers, convert, readers
 from proxy.values.arrays import pack, unpack
+from proxy.wire.frontend import format_of
 from proxy.wire.rows import RowRewriter
 
 Transform = Callable[[bytes], bytes]
@@ -58,6 +60,10 @@ class Protector:
         self.keyring = keyring
         self.settings = settings
         self._sealers: dict[tuple[int, int, int, bool], tuple[Role, Transform]] = {}
+        # what is kept by an id is kept with the object, so that nothing else gets its id
+        self._parameter_sealers: dict[
+            tuple[int, bytes, tuple[int, ...]], tuple[TextPlan, list[Transform | None]]
+        ] = {}
         self.rewriters: dict[tuple[int, int, tuple[int, ...]], tuple[Results, RowRewriter | None]] = {}
 
     # --- sealing ----------------------------------------------------------------------------------------
@@ -88,13 +94,39 @@ class Protector:
             if len(self._sealers) >= _KEPT:
                 self._sealers.clear()
             self._sealers[place] = kept
-        try:
-            return kept[1](raw)
-        except KeyExhausted:
-            raise KeysUnavailable(
-                f'the key of column "{role.field.field}" has used up its budget of encryptions',
-                hint="Give the field a class with the other randomized algorithm, which begins a new key.",
-            ) from None
+        return kept[1](raw)
+
+    def parameter_sealers(
+        self, plan: TextPlan, formats: bytes, declared: tuple[int, ...]
+    ) -> list[Transform | None]:
+        """What seals each parameter of a Bind, for a plan that has them in order. Raises MissingKey.
+
+        `formats` are the format codes as the message has them, with their count. Raises InvalidValue where
+        they are neither none, nor one, nor one for each, or unknown.
+        """
+        assert plan.parameters is not None
+        place = (id(plan), formats, declared)
+        if (kept := self._parameter_sealers.get(place)) is not None:
+            return kept[1]
+        codes = unpack_from(f"!{len(formats) // 2 - 1}h", formats, 2)
+        count = len(plan.parameters)
+        if len(codes) not in (0, 1, count):
+            raise InvalidValue(
+                f"bind message has {len(codes)} parameter formats but {count} parameters", sqlstate="08P01"
+            )
+        if wrong := [code for code in codes if code not in (TEXT, BINARY)]:
+            raise InvalidValue(f"unsupported format code: {wrong[0]}", sqlstate="22023")
+        types = declared + (0,) * (count - len(declared))
+        made = [
+            None
+            if wire.role is None
+            else self._parameter_sealer(wire.role, format_of(codes, i), types[i], self.settings)
+            for i, wire in enumerate(plan.parameters)
+        ]
+        if len(self._parameter_sealers) >= _KEPT:
+            self._parameter_sealers.clear()
+        self._parameter_sealers[place] = (plan, made)
+        return made
 
     def _parameter_sealer(self, role: Role, wire_format: int, declared: int, settings: Settings) -> Transform:
         """What `seal_parameter` does with every value of one role, format and declared type."""
@@ -103,12 +135,22 @@ class Protector:
         stored = self._array_sealer(role, wire_format) if role.array else self.sealer(role.field, wire_format)
         if role.cast is None:
             read = make(declared, logical)[wire_format]
-            return lambda raw: stored(read(raw, settings))
+
+            def seal(raw: bytes) -> bytes:
+                try:
+                    return stored(read(raw, settings))
+                except KeyExhausted:
+                    raise _exhausted(role) from None
+
+            return seal
 
         def seal_cast(raw: bytes) -> bytes:
             canonical = convert(_cut(raw, role.type, settings), wire_format, declared, role.type, settings)
             text = codec(role.type).to_text(canonical, settings)
-            return stored(make(role.type.oid, logical)[TEXT](text, settings))
+            try:
+                return stored(make(role.type.oid, logical)[TEXT](text, settings))
+            except KeyExhausted:
+                raise _exhausted(role) from None
 
         return seal_cast
 
@@ -229,6 +271,13 @@ class Protector:
         from proxy.json_results import JsonResults
 
         return JsonResults(self, column.fields, wire_format).open
+
+
+def _exhausted(role: Role) -> KeysUnavailable:
+    return KeysUnavailable(
+        f'the key of column "{role.field.field}" has used up its budget of encryptions',
+        hint="Give the field a class with the other randomized algorithm, which begins a new key.",
+    )
 
 
 def _cut(raw: bytes, logical: LogicalType, settings: Settings) -> bytes:

@@ -35,6 +35,8 @@ from proxy.wire.backend import ErrorResponse
 from proxy.wire.errors import ProtocolError
 from proxy.wire.frames import FRONTEND_LIMITS, HEADER, LENGTH, frame
 from proxy.wire.frontend import Bind, Parse, format_of, result_formats
+from proxy.wire.parameters import raw_formats, rewrite_parameters
+from proxy.wire.reader import UINT16
 
 POISON = b"refused by pgveil"  # a text that no version of the grammar knows
 _POISON_NAME = b"pgveil"
@@ -280,14 +282,17 @@ class Frontend:
             state.names.portals[portal] = Portal(statement.plan, formats)
             state.replies.append(BIND)
             return None
-        message = _read(Bind, data, at, end)
-        state.names.portals[portal] = Portal(statement.plan, message.result_formats)
         try:
-            sealed = self._sealed_bind(message, statement)
+            seal = self._sealed_bind if statement.plan.in_order else self._split_bind
+            sealed, formats = seal(data, at, end, at + HEADER + len(portal) + len(name) + 2, statement)
+        except _STRUCT_ERRORS:
+            raise ProtocolViolation("invalid message format") from None
         except ServerError as error:
+            state.names.portals.pop(portal, None)
             return self._poison(Kind.BIND, error)
+        state.names.portals[portal] = Portal(statement.plan, formats) if formats else statement.portal
         state.replies.append(BIND)
-        return sealed.pack()
+        return sealed
 
     def _bind_unknown(self, name: bytes) -> bytes:
         """A statement that the session has not seen being prepared is not bound."""
@@ -301,15 +306,37 @@ class Frontend:
         )
         return self._poison(Kind.BIND, ServerError(f"{text} does not exist", sqlstate="26000"))
 
-    def _sealed_bind(self, message: Bind, statement: Statement) -> Bind:
+    def _sealed_bind(
+        self, data: bytes, start: int, end: int, at: int, statement: Statement
+    ) -> tuple[bytes, tuple[int, ...]]:
+        """A Bind whose parameter formats begin at `at`, with its values sealed, and its result formats."""
         plan = statement.plan
-        assert plan.parameters is not None
-        if len(message.params) != plan.client_parameters:
+        formats = raw_formats(data, at)
+        at += len(formats)
+        self._require_count(UINT16.unpack_from(data, at)[0], plan)
+        try:
+            sealers = self._state.protector.parameter_sealers(plan, formats, statement.declared)
+        except MissingKey as missing:
+            self._planning.fetch_key(missing.need)
+        return rewrite_parameters(data, start, at, end, sealers)
+
+    @staticmethod
+    def _require_count(count: int, plan: TextPlan) -> None:
+        if count != plan.client_parameters:
             raise ServerError(
-                f"bind message supplies {len(message.params)} parameters, "
+                f"bind message supplies {count} parameters, "
                 f"but the prepared statement requires {plan.client_parameters}",
                 sqlstate="08P01",
             )
+
+    def _split_bind(
+        self, data: bytes, start: int, end: int, at: int, statement: Statement
+    ) -> tuple[bytes, tuple[int, ...]]:
+        """The same where a parameter of the client's is several of the server's."""
+        plan = statement.plan
+        message = Bind.parse(data[start + HEADER : end])
+        assert plan.parameters is not None
+        self._require_count(len(message.params), plan)
         protector = self._state.protector
         formats, values = [], []
         for wire in plan.parameters:
@@ -324,7 +351,9 @@ class Frontend:
                 values.append(protector.seal_parameter(wire.role, raw, code, declared))
             except MissingKey as missing:
                 self._planning.fetch_key(missing.need)
-        return Bind(message.portal, message.statement, tuple(formats), tuple(values), message.result_formats)
+        names = (message.portal, message.statement)
+        sealed = Bind(*names, tuple(formats), tuple(values), message.result_formats)
+        return sealed.pack(), message.result_formats
 
     def _describe(self, data: bytes, at: int, end: int) -> bytes | None:
         state = self._state

@@ -218,6 +218,7 @@ class TextPlan:
     writes: frozenset[BoundField] = frozenset()
 
     plain: bool = field(init=False)  # neither text, parameters nor results hold anything protected
+    in_order: bool = field(init=False)  # the server's parameters are the client's, one by one
 
     @property
     def first(self) -> StatementPlan:
@@ -228,6 +229,8 @@ class TextPlan:
         untouched = self.template is None and self.parameters is None
         plain = untouched and all(statement == PLAIN_STATEMENT for statement in self.statements)
         object.__setattr__(self, "plain", plain)
+        sources = [wire.source for wire in self.parameters or ()]
+        object.__setattr__(self, "in_order", sources == list(range(self.client_parameters)))
 
 
 PLAIN_STATEMENT = StatementPlan()

@@ -97,9 +97,9 @@ class Bind:
             middle = data.index(0)
             at = data.index(0, middle + 1) + 1
             statement = data[middle + 1 : at - 1]
-            param_formats, at = _formats(data, at)
+            param_formats, at = formats_at(data, at)
             params, at = _params(data, at)
-            result_formats, at = _formats(data, at)
+            result_formats, at = formats_at(data, at)
         except (error, ValueError):
             raise ProtocolError("invalid Bind message") from None
         if at != len(data):
@@ -129,7 +129,7 @@ def result_formats(data: bytes, at: int, end: int) -> tuple[int, ...]:
     at += 2
     for _ in range(count):
         at += 4 + max(INT32.unpack_from(data, at)[0], 0)
-    formats, at = _formats(data, at)
+    formats, at = formats_at(data, at)
     if at != end:
         raise ProtocolError("invalid message format")
     return formats
@@ -142,7 +142,7 @@ def format_of(formats: tuple[int, ...], index: int) -> int:
     return formats[0] if len(formats) == 1 else formats[index]
 
 
-def _formats(data: bytes, at: int) -> tuple[tuple[int, ...], int]:
+def formats_at(data: bytes, at: int) -> tuple[tuple[int, ...], int]:
     """Format codes with their count before them, and where they end. Raises struct.error."""
     (count,) = UINT16.unpack_from(data, at)
     if count == 0:

@@ -86,7 +86,10 @@ def test_what_came_before_a_malformed_frame_is_sent() -> None:
 
 BINDS = {
     "no counts": b"\0s\0",
-    "fewer parameters than counted": b"\0s\0\0\0\0\2\0\0\0\1x",
+    "fewer parameters than counted": b"\0s\0\0\0\0\1",
+    "a parameter past the end": b"\0s\0\0\0\0\1\0\0\0\2x",
+    "no result formats": b"\0s\0\0\0\0\1\0\0\0\1x",
+    "a length below -1": b"\0s\0\0\0\0\1\xff\xff\xff\xfe\0\0",
     "a parameter that is too long": b"\0s\0\0\0\0\1\0\0\0\xffx\0\0",
     "bytes left over": b"\0s\0\0\0\0\1\0\0\0\1x\0\0!",
 }
