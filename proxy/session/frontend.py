@@ -380,7 +380,7 @@ class Frontend:
             return b""
         name = _string(data, at + HEADER, end)
         portal = state.names.portal(name)
-        if portal is None or portal.plan.plain:
+        if portal is None or portal.plan.quiet:
             state.replies.append(PLAIN_EXECUTE)
             return None
         plan = portal.plan

@@ -44,7 +44,7 @@ def _described(portal: Portal) -> Reply:
 
 
 def _executed(portal: Portal) -> Reply:
-    return PLAIN_EXECUTE if portal.plan.plain else Reply(Kind.EXECUTE, portal=portal)
+    return PLAIN_EXECUTE if portal.plan.quiet else Reply(Kind.EXECUTE, portal=portal)
 
 
 def pass_reply(state: State, data: bytes, at: int) -> int:

@@ -218,6 +218,9 @@ class TextPlan:
     writes: frozenset[BoundField] = frozenset()
 
     plain: bool = field(init=False)  # neither text, parameters nor results hold anything protected
+    quiet: bool = field(
+        init=False
+    )  # its results hold nothing protected, and it changes nothing of the session
     in_order: bool = field(init=False)  # the server's parameters are the client's, one by one
 
     @property
@@ -227,8 +230,9 @@ class TextPlan:
 
     def __post_init__(self) -> None:
         untouched = self.template is None and self.parameters is None
-        plain = untouched and all(statement == PLAIN_STATEMENT for statement in self.statements)
-        object.__setattr__(self, "plain", plain)
+        quiet = all(statement == PLAIN_STATEMENT for statement in self.statements)
+        object.__setattr__(self, "quiet", quiet)
+        object.__setattr__(self, "plain", untouched and quiet)
         sources = [wire.source for wire in self.parameters or ()]
         object.__setattr__(self, "in_order", sources == list(range(self.client_parameters)))
 
