@@ -97,7 +97,7 @@ class Planner:
         catalogue has to be read again first (`final`: it has been).
         """
         if session.uncommitted:
-            return self._plan_anew(text, session, final)
+            return self._plan_anew(text, pieces_of(text), session, final)
         path = session.search_path
         if (repeated := self._repeated.get((path, text))) is not None:
             return repeated
@@ -109,7 +109,7 @@ class Planner:
                 if len(pieces) == 1 and len(text) <= _SHORT:
                     self._repeat(path, text, planned)
                 return planned
-        return self._plan_anew(text, session, final)
+        return self._plan_anew(text, pieces, session, final)
 
     def _repeat(self, path: tuple[str, ...] | None, text: bytes, planned: Planned) -> None:
         """Keep the plan of a text without literals: drivers that bind parameters send it byte for byte."""
@@ -117,8 +117,8 @@ class Planner:
             self._repeated.clear()
         self._repeated[path, text] = planned
 
-    def _plan_anew(self, text: bytes, session: SessionView, final: bool) -> Planned:
-        pieces = split(text)
+    def _plan_anew(self, text: bytes, cut: list[bytes], session: SessionView, final: bool) -> Planned:
+        pieces = split(cut)
         if pieces is not None and pieces.groups and not session.uncommitted:
             entry = self.cache.get(session.search_path, pieces.shape)
             plan = entry.plan or entry.plan_for(pieces.literals) if entry is not None else None

@@ -99,16 +99,15 @@ def literals_of(pieces: list[bytes]) -> list[bytes]:
     return [piece for piece in pieces[1::2] if piece[0] in _KINDS]
 
 
-def split(text: bytes) -> Split | None:
-    """Split a UTF-8 text; None for one that cannot be split with certainty."""
-    pieces = pieces_of(text)
-    shape = shape_of(pieces)
+def split(pieces: list[bytes]) -> Split | None:
+    """Split a cut text; None for one that cannot be split with certainty."""
     parts, literals = _sort(pieces)
     groups: dict[int, Group] = {}
     if len(literals) > _FEW:
         parts, literals, groups = _shorten(parts, literals)
     if groups:
-        shape = shape_of([part for pair in zip(parts, [*literals, b""], strict=True) for part in pair][:-1])
+        pieces = [part for pair in zip(parts, [*literals, b""], strict=True) for part in pair][:-1]
+    shape = shape_of(pieces)
     return None if any(_is_hard(part) for part in parts) else Split(shape, parts, literals, groups)
 
 

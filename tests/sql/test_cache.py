@@ -10,8 +10,7 @@ from proxy.errors import ServerError
 from proxy.sql.cache import PlanCache
 from proxy.sql.plan import PLAIN, TextPlan
 from proxy.sql.planner import Planner, SessionView
-from proxy.sql.shape import split
-from tests.sql.test_shape import pieces_of, replaced
+from tests.sql.test_shape import pieces_of, replaced, split
 from tests.sql.test_statements import CASES
 from tests.sql.transcript import said_of
 from tests.sql.world import world

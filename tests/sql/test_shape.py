@@ -6,8 +6,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pglast import parser
 
+from proxy.sql import shape
 from proxy.sql.literal import LITERAL_TOKENS
-from proxy.sql.shape import Split, split
+from proxy.sql.shape import Split
 
 _CHARACTERS = st.text("ab'\"\\$-/*,() \n\té1.e_", max_size=8)
 _PLAIN = _CHARACTERS.map(lambda body: "'" + body.replace("'", "''") + "'")
@@ -67,6 +68,10 @@ STATEMENT = st.one_of(
     st.lists(_ROW, min_size=1, max_size=9).map(lambda rows: f"INSERT INTO t VALUES ({'), ('.join(rows)})"),
     st.lists(_LITERAL, min_size=1, max_size=4).map(lambda many: f"UPDATE t SET a = {', b = '.join(many)}"),
 )
+
+
+def split(text: bytes) -> Split | None:
+    return shape.split(shape.pieces_of(text))
 
 
 def pieces_of(found: Split) -> list[tuple[bytes, bool]]:
