@@ -16,12 +16,12 @@ from crypto.errors import DecryptionError, KeyExhausted, UnknownKey
 from crypto.keyring import FieldKey, Keyring
 from crypto.manager import KeyNeed
 from policy.binding import BoundField
-from policy.types import TYPES, LogicalType
+from policy.types import TYPES
 from proxy.errors import CannotOpen, KeysUnavailable
 from proxy.sql.literal import literal_value
 from proxy.sql.plan import ResultColumn, Results, Role, Shape, Slot
 from proxy.storage_text import array_items, array_text, binary_array, binary_items, bytea_bytes
-from proxy.values import Settings, codec, comparand, convert
+from proxy.values import Settings, codec, comparand, convert, read_cast
 from proxy.values.arrays import pack, unpack
 from proxy.wire.rows import RowRewriter
 
@@ -68,7 +68,7 @@ class Protector:
         assert role is not None
         text = slot.fixed or literal_value(token.decode())
         raw = (f"-{text}" if slot.negative else text).encode()
-        declared = _number_type(raw) if token[:1].isdigit() or token[:1] == b"." else 0
+        declared = TYPES["bool"].oid if slot.fixed else _number_type(raw) if _is_number(token) else 0
         value = self.seal_parameter(role, raw, TEXT, declared, utf8=True)
         quoted = b"E'" + value.replace(b"\\", b"\\\\") + b"'" if b"\\" in value else b"'" + value + b"'"
         return quoted + slot.suffix
@@ -101,10 +101,12 @@ class Protector:
         if role.cast is None:
             return lambda raw: stored(read(raw, wire_format, declared, logical, settings))
 
+        cast = role.type
+
         def seal_cast(raw: bytes) -> bytes:
-            canonical = convert(_cut(raw, role.type, settings), wire_format, declared, role.type, settings)
-            text = codec(role.type).to_text(canonical, settings)
-            return stored(read(text, TEXT, role.type.oid, logical, settings))
+            canonical = read_cast(raw, wire_format, declared, cast, settings)
+            binary = codec(cast).to_binary(canonical, settings)
+            return stored(read(binary, BINARY, cast.oid, logical, settings))
 
         return seal_cast
 
@@ -227,14 +229,8 @@ class Protector:
         return JsonResults(self, column.fields, wire_format).open
 
 
-def _cut(raw: bytes, logical: LogicalType, settings: Settings) -> bytes:
-    """A string under an explicit cast to varchar(n) or char(n), which cuts what is too long."""
-    if logical.length is None or logical.array:
-        return raw
-    try:
-        return raw.decode(settings.encoding)[: logical.length].encode(settings.encoding)
-    except UnicodeDecodeError:
-        return raw  # the codec has the error for it
+def _is_number(token: bytes) -> bool:
+    return token[:1].isdigit() or token[:1] == b"."
 
 
 def _number_type(number: bytes) -> int:

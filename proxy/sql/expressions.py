@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from pglast.enums import A_Expr_Kind, SubLinkType
 
+from policy.types import LogicalType
 from proxy.sql.context import Context, children
 from proxy.sql.functions import function_call
 from proxy.sql.parse import Node, ast
@@ -56,7 +57,19 @@ def _constant(context: Context, scope: Scope, node: Node) -> Value:
         return NULL
     if isinstance(node.val, ast.BitString):
         return PLAIN
-    return _open(context, Open(context.parsed.constant_at(node)))
+    return _open(context, Open(context.parsed.constant_at(node), type=_literal_type(node.val)))
+
+
+def _literal_type(value: Node) -> LogicalType | None:
+    """The type that a literal has by its spelling (PostgreSQL documentation, 4.1.2); None: a string."""
+    if isinstance(value, ast.Integer):
+        return LogicalType("int4")
+    if isinstance(value, ast.Boolean):
+        return LogicalType("bool")
+    if isinstance(value, ast.Float):
+        digits = value.fval.removeprefix("-")
+        return LogicalType("int8" if digits.isdigit() and int(digits) < 1 << 63 else "numeric")
+    return None
 
 
 def _parameter(context: Context, scope: Scope, node: Node) -> Value:
@@ -154,7 +167,8 @@ def _case(context: Context, scope: Scope, node: Node) -> Value:
         if subject is None:
             require_plain(test, "use as a condition in CASE")
         else:
-            compare(subject, test, context.roles, "comparison in CASE")
+            alone = stands_alone(node.arg, when.expr)
+            compare(subject, test, context.roles, "comparison in CASE", alone=alone)
         results.append(infer(context, scope, when.result))
     results.append(infer(context, scope, node.defresult) if node.defresult is not None else NULL)
     return unify(results, context.roles, "CASE")
@@ -188,6 +202,13 @@ def _indirection(context: Context, scope: Scope, node: Node) -> Value:
     return PLAIN
 
 
+def stands_alone(*nodes: Node) -> bool:
+    """Whether one of these is a literal or a parameter under a cast, and nothing else."""
+    return any(
+        isinstance(node, ast.TypeCast) and isinstance(node.arg, ast.A_Const | ast.ParamRef) for node in nodes
+    )
+
+
 # --- comparisons -----------------------------------------------------------------------------------------
 
 _EQUALITY = frozenset({"=", "<>", "!="})
@@ -208,16 +229,17 @@ def _expression(context: Context, scope: Scope, node: Node) -> Value:
             compare(left, infer(context, scope, item), context.roles, "IN")
         return PLAIN
     left, right = infer(context, scope, node.lexpr), _side(context, scope, node.rexpr)
+    alone = stands_alone(node.lexpr, node.rexpr)
     if kind == A_Expr_Kind.AEXPR_NULLIF:
         compare(left, right, context.roles, "NULLIF")
         if left.null:
             return right if right.opens else NULL
         return context.roles.of(left.opens[0]) or left if left.opens else left
     if kind in (A_Expr_Kind.AEXPR_DISTINCT, A_Expr_Kind.AEXPR_NOT_DISTINCT):
-        compare(left, right, context.roles, "IS DISTINCT FROM")
+        compare(left, right, context.roles, "IS DISTINCT FROM", alone=alone)
         return PLAIN
     if kind == A_Expr_Kind.AEXPR_OP and operator in _EQUALITY:
-        compare(left, right, context.roles, f'comparison with "{operator}"')
+        compare(left, right, context.roles, f'comparison with "{operator}"', alone=alone)
         return PLAIN
     if kind in (A_Expr_Kind.AEXPR_OP_ANY, A_Expr_Kind.AEXPR_OP_ALL) and operator in _EQUALITY:
         compare_elements(left, right, context.roles, f"{operator} ANY/ALL")

@@ -340,7 +340,18 @@ def dates_with_zones() -> list[str]:
     zones = [
         *(" +00", "+00", "-08", " -08", "  +05:30", ", -0330", " Z", "Z", " utc", " PST", " +00:53:28"),
         *(" +16", "+15:59:59", " -15:60", " +", "-", " +123", " +12345", " UTC+3", " EST5EDT", " Z+1"),
-        *(" +00 BC", " BC +00", " Z BC", " PST AD", " +00 10:00", " +00 PST", " +0 am", " x", " +00.5", " --1"),
+        *(
+            " +00 BC",
+            " BC +00",
+            " Z BC",
+            " PST AD",
+            " +00 10:00",
+            " +00 PST",
+            " +0 am",
+            " x",
+            " +00.5",
+            " --1",
+        ),
         *("T-08", " +00T10:00", " America/New_York", " ADT-15:60", " LMT", " PST PDT", " 5 PST", " +02 Mar"),
     ]
     return [date + zone for date in dates for zone in zones]
