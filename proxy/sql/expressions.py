@@ -222,7 +222,7 @@ def _operator(node: Node) -> str:
 def _expression(context: Context, scope: Scope, node: Node) -> Value:
     kind, operator = node.kind, _operator(node)
     if kind == A_Expr_Kind.AEXPR_OP and node.lexpr is None and operator in "+-":
-        return _sign(context, scope, node)
+        return _sign(context, scope, node, operator)
     if kind == A_Expr_Kind.AEXPR_IN and operator in _EQUALITY:
         left = infer(context, scope, node.lexpr)
         for item in node.rexpr:
@@ -266,10 +266,22 @@ def _refused_operator(kind: A_Expr_Kind, operator: str) -> tuple[str, str]:
     return f'the operator "{operator}"', HINTS["function"]
 
 
-def _sign(context: Context, scope: Scope, node: Node) -> Value:
+def _sign(context: Context, scope: Scope, node: Node, operator: str) -> Value:
+    """A sign that is no part of a number to the grammar; `+5` is one literal all the same, as `-5` is."""
+    if operator == "+" and _signs_a_number(context, node):
+        return _open(context, Open(node.location, type=_literal_type(node.rexpr.val)))
     value = infer(context, scope, node.rexpr)
     require_plain(value, "a sign before the value", "Write the number as one literal or parameter.")
     return PLAIN
+
+
+def _signs_a_number(context: Context, node: Node) -> bool:
+    tokens = context.parsed.tokens
+    index = context.parsed.token_at(node.location)
+    if index is None or tokens[index].text != "+" or not isinstance(node.rexpr, ast.A_Const):
+        return False
+    number = tokens[index + 1]
+    return number.name in ("ICONST", "FCONST") and number.start == context.parsed.constant_at(node.rexpr)
 
 
 def _boolean(context: Context, scope: Scope, node: Node) -> Value:

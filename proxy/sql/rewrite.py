@@ -143,9 +143,10 @@ def _slots(context: Context) -> list[tuple[int, int, Slot]]:
             refuse(role.field, "UESCAPE", "Write the characters themselves.")
         if token.start in ordinals:
             found.append((token.start, token.end, Slot(ordinals[token.start], role, suffix=suffix)))
-        elif token.text == "-" and parsed.tokens[index + 1].start in ordinals:
+        elif token.text in "+-" and parsed.tokens[index + 1].start in ordinals:
             number = parsed.tokens[index + 1]
-            slot = Slot(ordinals[number.start], role, True, number.start - token.start, suffix=suffix)
+            lead = number.start - token.start
+            slot = Slot(ordinals[number.start], role, token.text == "-", lead, suffix=suffix)
             found.append((token.start, number.end, slot))
         elif token.text.lower() in ("true", "false"):
             slot = Slot(-1, role, fixed=token.text.lower(), suffix=suffix)
