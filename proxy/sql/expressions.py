@@ -20,9 +20,11 @@ from proxy.sql.value import (
     Value,
     compare,
     compare_elements,
+    refuse,
     require_deterministic,
     require_plain,
     require_usable,
+    same_either_way,
     unify,
     with_cast,
 )
@@ -232,9 +234,7 @@ def _expression(context: Context, scope: Scope, node: Node) -> Value:
     alone = stands_alone(node.lexpr, node.rexpr)
     if kind == A_Expr_Kind.AEXPR_NULLIF:
         compare(left, right, context.roles, "NULLIF")
-        if left.null:
-            return right if right.opens else NULL
-        return context.roles.of(left.opens[0]) or left if left.opens else left
+        return _nullif(context, left, right)
     if kind in (A_Expr_Kind.AEXPR_DISTINCT, A_Expr_Kind.AEXPR_NOT_DISTINCT):
         compare(left, right, context.roles, "IS DISTINCT FROM", alone=alone)
         return PLAIN
@@ -248,6 +248,18 @@ def _expression(context: Context, scope: Scope, node: Node) -> Value:
     require_plain(left, construct, hint)
     require_plain(right, construct, hint)
     return PLAIN
+
+
+def _nullif(context: Context, left: Value, right: Value) -> Value:
+    """The first of two values that were compared. What is looked for need not be what would be stored."""
+    if left.null:
+        return right if right.opens else NULL
+    if not left.opens:
+        return left
+    value = context.roles.of(left.opens[0]) or left
+    if value.field is not None and not same_either_way(value.field):
+        refuse(value.field, "a value that is both compared and given back, in NULLIF,", HINTS["twice"])
+    return value
 
 
 def _side(context: Context, scope: Scope, node: Node) -> Value:
