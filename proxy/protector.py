@@ -18,6 +18,7 @@ from crypto.manager import KeyNeed
 from policy.binding import BoundField
 from policy.types import TYPES
 from proxy.errors import CannotOpen, KeysUnavailable
+from proxy.sql.array_literal import NUMBER
 from proxy.sql.literal import literal_value
 from proxy.sql.plan import ResultColumn, Results, Role, Shape, Slot
 from proxy.storage_text import array_items, array_text, binary_array, binary_items, bytea_bytes
@@ -68,7 +69,7 @@ class Protector:
         assert role is not None
         text = slot.fixed or literal_value(token.decode())
         raw = (f"-{text}" if slot.negative else text).encode()
-        declared = TYPES["bool"].oid if slot.fixed else _number_type(raw) if _is_number(token) else 0
+        declared = _declared(slot, token, raw)
         value = self.seal_parameter(role, raw, TEXT, declared, utf8=True)
         quoted = b"E'" + value.replace(b"\\", b"\\\\") + b"'" if b"\\" in value else b"'" + value + b"'"
         return quoted + slot.suffix
@@ -229,8 +230,20 @@ class Protector:
         return JsonResults(self, column.fields, wire_format).open
 
 
-def _is_number(token: bytes) -> bool:
-    return token[:1].isdigit() or token[:1] == b"."
+def _declared(slot: Slot, token: bytes, raw: bytes) -> int:
+    """The type that a literal has by its spelling, and an array by its elements; 0: a string has none."""
+    if slot.elements is not None:
+        return _array_type(slot.kind, raw)
+    if slot.fixed is not None:
+        return TYPES["bool"].oid
+    return _number_type(raw) if token[:1].isdigit() or token[:1] == b"." else 0
+
+
+def _array_type(kind: str, raw: bytes) -> int:
+    if kind != NUMBER:
+        return TYPES[kind].array_oid if kind else 0
+    oids = {_number_type(item) for item in raw.strip(b"{}").split(b",") if item != b"null"}
+    return next(TYPES[name].array_oid for name in ("numeric", "int8", "int4") if TYPES[name].oid in oids)
 
 
 def _number_type(number: bytes) -> int:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pglast.enums import A_Expr_Kind, SubLinkType
 
 from policy.types import LogicalType
+from proxy.sql.array_literal import array_of_literals
 from proxy.sql.context import Context, children
 from proxy.sql.functions import function_call
 from proxy.sql.parse import Node, ast
@@ -127,13 +128,13 @@ def _cast(context: Context, scope: Scope, node: Node) -> Value:
     value = infer(context, scope, node.arg)
     if value.null and isinstance(node.arg, ast.A_Const):
         value = _open(context, Open(context.parsed.constant_at(node.arg), null=True))
-    if not (value.protected or value.opens):
+    if not (value.protected or value.opens or value.whole):
         return value if value.null else PLAIN
     site = context.cast_site(node.typeName)
     if site is None or (value.opens and _has_suffix(context, node)):
         require_plain(value, "this spelling of a cast")
         return PLAIN
-    if value.opens and site.type is None:
+    if not value.protected and site.type is None:
         return PLAIN  # a type that no field has
     return with_cast(value, site, context.roles)
 
@@ -182,11 +183,14 @@ def _row(context: Context, scope: Scope, node: Node) -> Value:
 
 
 def _array(context: Context, scope: Scope, node: Node) -> Value:
+    whole = array_of_literals(context, node)
+    if whole is not None and (known := context.roles.of(whole)) is not None:
+        return known
     value = unify([infer(context, scope, item) for item in node.elements or ()], context.roles, "ARRAY[]")
     if value.field is not None and not value.array:
         return replace(value, array=True)
     require_plain(value, "ARRAY[] of JSON, rows or arrays")
-    return Value(opens=tuple(replace(item, levels=item.levels - 1) for item in value.opens))
+    return Value(opens=tuple(replace(item, levels=item.levels - 1) for item in value.opens), whole=whole)
 
 
 def _indirection(context: Context, scope: Scope, node: Node) -> Value:
@@ -206,9 +210,8 @@ def _indirection(context: Context, scope: Scope, node: Node) -> Value:
 
 def stands_alone(*nodes: Node) -> bool:
     """Whether one of these is a literal or a parameter under a cast, and nothing else."""
-    return any(
-        isinstance(node, ast.TypeCast) and isinstance(node.arg, ast.A_Const | ast.ParamRef) for node in nodes
-    )
+    alone = ast.A_Const | ast.ParamRef | ast.A_ArrayExpr
+    return any(isinstance(node, ast.TypeCast) and isinstance(node.arg, alone) for node in nodes)
 
 
 # --- comparisons -----------------------------------------------------------------------------------------

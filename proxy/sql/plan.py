@@ -39,6 +39,8 @@ class Slot:
     lead: int = 0  # characters from the sign to the number
     fixed: str | None = None  # the value where it is a keyword (TRUE, FALSE) and no literal
     suffix: bytes = b""  # a cast to the storage type, where the literal had none
+    elements: tuple[Slot, ...] | None = None  # of ARRAY[...], which is one value then
+    kind: str = ""  # the elements' type, "number" for the one that their size gives them, "" for the role's
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from proxy.sql.array_literal import array_token
 from proxy.sql.plan import Constant, Slot
 from proxy.sql.planner import Planned
 from proxy.sql.shape import Group
@@ -26,10 +27,16 @@ def render(planned: Planned, seal: Seal) -> tuple[str, Widths]:
             pieces.append(part.text)
             widths.append((part.origin, len(part.text)))
             continue
-        token = planned.literals[part.ordinal] if part.ordinal >= 0 else b""
-        sent = _literal(part, token, seal)
+        if part.elements is not None:
+            sent = _literal(part, array_token(part, planned.literals), seal)
+            taken = [planned.literals[item.ordinal] for item in part.elements if item.ordinal >= 0]
+            origin = part.lead + sum(len(token.decode()) for token in taken)
+        else:
+            token = planned.literals[part.ordinal] if part.ordinal >= 0 else b""
+            sent = _literal(part, token, seal)
+            origin = part.lead + len(part.fixed or token.decode())
         pieces.append(sent)
-        widths.append((part.lead + len(part.fixed or token.decode()), len(sent)))
+        widths.append((origin, len(sent)))
         if (group := planned.groups.get(part.ordinal)) is not None:
             rows = _rows(template[i + 2 - 2 * group.width : i + 1], group, seal)
             pieces.append(rows)

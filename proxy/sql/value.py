@@ -37,6 +37,8 @@ class Open:
     type: LogicalType | None = None  # of a number or a boolean; a string has none of its own
     casts: tuple[CastSite, ...] = ()
     null: bool = False  # NULL with a cast: nothing to encrypt, but the cast has to name the storage type
+    elements: tuple[int, ...] | None = None  # of ARRAY[...] as one value: the offsets of its literals
+    kind: str = ""  # and their type, or what there is to be known of it (array_literal.py)
     levels: int = 0  # +1: an array whose elements are meant (unnest); -1: an element of ARRAY[...]
 
 
@@ -48,6 +50,7 @@ class Value:
     type: LogicalType | None = None  # what the application sees, where a cast has changed it
     array: bool = False
     opens: tuple[Open, ...] = ()
+    whole: Open | None = None  # ARRAY[...] of literals, `opens` are its elements
     json: frozenset[BoundField] = frozenset()
     row: tuple[tuple[str, Value], ...] | None = None
     null: bool = False  # NULL or DEFAULT: fits everything
@@ -182,7 +185,7 @@ class Roles:
         if len(open_value.casts) != 1:
             return None
         site = open_value.casts[0]
-        if site.type is None or _spells(site.type, field.type):
+        if site.type is None or (_spells(site.type, field.type) and site.type.array == field.type.array):
             return None
         fits = _can_be_looked_for if compared else assignable
         if not fits(site.type, field.type):
@@ -292,6 +295,9 @@ def fit(
         if not same_key(value.field, field) or value.array != array:
             refuse(field, f"a value of another field in {construct}", HINTS["value"])
         return
+    if value.whole is not None and field.type.array and not array:
+        roles.assign(value.whole, field, array=False, construct=construct, compared=compared, alone=alone)
+        return
     if value.opens:
         for item in value.opens:
             roles.assign(item, field, array=array, construct=construct, compared=compared, alone=alone)
@@ -358,10 +364,12 @@ def compare_elements(value: Value, array: Value, roles: Roles, construct: str) -
 
 def with_cast(value: Value, site: CastSite, roles: Roles) -> Value:
     """A cast around a value: kept with an open one, checked and rewritten on a field's own."""
-    if value.null or not (value.opens or value.protected):
+    if value.null or not (value.opens or value.whole or value.protected):
         return value
-    if value.opens:
-        return replace(value, opens=tuple(replace(o, casts=(*o.casts, site)) for o in value.opens))
+    if value.opens or value.whole:
+        opens = tuple(replace(o, casts=(*o.casts, site)) for o in value.opens)
+        whole = value.whole and replace(value.whole, casts=(*value.whole.casts, site))
+        return replace(value, opens=opens, whole=whole)
     if value.field is None:
         require_plain(value, "a cast of JSON or a row")
         return value

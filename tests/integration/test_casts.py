@@ -90,3 +90,40 @@ def test_literals_under_a_cast(connections: tuple[PGconn, PGconn], column: str) 
             select = f"SELECT {column} FROM kinds WHERE {column} = {literal}"
             there, here = outcome(plain, select), outcome(veiled, select)
             assert not differs(there, here), (literal, there, here)
+
+
+ARRAYS = [
+    *(
+        "ARRAY['a', NULL, 'it''s \"b\"', '']",
+        "ARRAY['1', '2']::int4[]",
+        "ARRAY[1, -2, NULL]",
+        "ARRAY[]::text[]",
+    ),
+    *("ARRAY[1, 3000000000]", "ARRAY[2.5, -1]", "ARRAY[2.5]::int4[]", "ARRAY[1]::numeric[]"),
+    *(
+        "ARRAY['2020-01-01'::date, NULL]::date[]",
+        "ARRAY['2020-01-01']::date[]",
+        "ARRAY[]::date[]",
+        "ARRAY['1']",
+    ),
+    *(
+        "ARRAY['2020-01-01 10:00'::timestamp]",
+        "ARRAY[true]",
+        "ARRAY[]::int4[]",
+        "'{1,NULL}'::int8[]",
+        "'{a}'",
+    ),
+    *("ARRAY['a', 'b']::varchar(1)[]", "'{1}'::text[]", "ARRAY['x'::varchar, 'y'::varchar]", "ARRAY[['a']]"),
+]
+
+
+@pytest.mark.parametrize("column", [name for name in KINDS if name.startswith("some") or name == "a_text"])
+def test_lists(connections: tuple[PGconn, PGconn], column: str) -> None:
+    veiled, plain = connections
+    stored = 0
+    for literal in ARRAYS:
+        insert = f"INSERT INTO kinds ({column}) VALUES ({literal}) RETURNING {column}"
+        there, here = outcome(plain, insert), outcome(veiled, insert)
+        assert not differs(there, here), (literal, there, here)
+        stored += here == there
+    assert stored > 2
