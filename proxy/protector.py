@@ -17,12 +17,13 @@ from crypto.errors import DecryptionError, KeyExhausted, UnknownKey
 from crypto.keyring import FieldKey, Keyring
 from crypto.manager import KeyNeed
 from policy.binding import BoundField
-from policy.types import TYPES, LogicalType
+from policy.types import TYPES
 from proxy.errors import CannotOpen, InvalidValue, KeysUnavailable
+from proxy.sql.array_literal import NUMBER
 from proxy.sql.literal import literal_value
 from proxy.sql.plan import ResultColumn, Results, Role, Shape, Slot, TextPlan
 from proxy.storage_text import array_items, array_text, binary_array, binary_items, bytea_bytes
-from proxy.values import Settings, codec, comparers, convert, readers
+from proxy.values import Settings, codec, comparers, read_cast, readers
 from proxy.values.arrays import pack, unpack
 from proxy.wire.frontend import format_of
 from proxy.wire.rows import RowRewriter
@@ -72,13 +73,12 @@ class Protector:
         """The SQL of a literal's ciphertext. Raises InvalidValue, MissingKey."""
         role = slot.role
         assert role is not None
-        if token[:1] == b"'" and token.find(b"'", 1) == len(token) - 1 and slot.fixed is None:
+        if slot.fixed is None and slot.elements is None and _is_plain(token):
             value = self.seal_parameter(role, token[1:-1], TEXT, 0, utf8=True)
         else:
             text = slot.fixed or literal_value(token.decode())
             raw = (f"-{text}" if slot.negative else text).encode()
-            declared = _number_type(raw) if token[:1].isdigit() or token[:1] == b"." else 0
-            value = self.seal_parameter(role, raw, TEXT, declared, utf8=True)
+            value = self.seal_parameter(role, raw, TEXT, _declared(slot, token, raw), utf8=True)
         quoted = b"E'" + value.replace(b"\\", b"\\\\") + b"'" if b"\\" in value else b"'" + value + b"'"
         return quoted + slot.suffix
 
@@ -144,11 +144,13 @@ class Protector:
 
             return seal
 
+        cast = role.type
+
         def seal_cast(raw: bytes) -> bytes:
-            canonical = convert(_cut(raw, role.type, settings), wire_format, declared, role.type, settings)
-            text = codec(role.type).to_text(canonical, settings)
+            canonical = read_cast(raw, wire_format, declared, cast, settings)
+            binary = codec(cast).to_binary(canonical, settings)
             try:
-                return stored(make(role.type.oid, logical)[TEXT](text, settings))
+                return stored(make(cast.oid, logical)[BINARY](binary, settings))
             except KeyExhausted:
                 raise _exhausted(role) from None
 
@@ -280,14 +282,25 @@ def _exhausted(role: Role) -> KeysUnavailable:
     )
 
 
-def _cut(raw: bytes, logical: LogicalType, settings: Settings) -> bytes:
-    """A string under an explicit cast to varchar(n) or char(n), which cuts what is too long."""
-    if logical.length is None or logical.array:
-        return raw
-    try:
-        return raw.decode(settings.encoding)[: logical.length].encode(settings.encoding)
-    except UnicodeDecodeError:
-        return raw  # the codec has the error for it
+def _is_plain(token: bytes) -> bool:
+    """Whether a literal is a string that holds what stands between its quotes."""
+    return token[:1] == b"'" and token.find(b"'", 1) == len(token) - 1
+
+
+def _declared(slot: Slot, token: bytes, raw: bytes) -> int:
+    """The type that a literal has by its spelling, and an array by its elements; 0: a string has none."""
+    if slot.elements is not None:
+        return _array_type(slot.kind, raw)
+    if slot.fixed is not None:
+        return TYPES["bool"].oid
+    return _number_type(raw) if token[:1].isdigit() or token[:1] == b"." else 0
+
+
+def _array_type(kind: str, raw: bytes) -> int:
+    if kind != NUMBER:
+        return TYPES[kind].array_oid if kind else 0
+    oids = {_number_type(item) for item in raw.strip(b"{}").split(b",") if item != b"null"}
+    return next(TYPES[name].array_oid for name in ("numeric", "int8", "int4") if TYPES[name].oid in oids)
 
 
 def _number_type(number: bytes) -> int:

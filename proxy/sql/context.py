@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from policy.binding import TABLE_KINDS, Binding, BoundField
 from policy.catalog import SYSTEM_SCHEMAS, Relation
-from policy.types import LogicalType
+from policy.types import TYPES, LogicalType
 from proxy.errors import Refused
 from proxy.sql.literal import LITERAL_TOKENS
 from proxy.sql.parse import Node, Parsed, ast
@@ -195,6 +195,10 @@ def logical_type(node: Node) -> LogicalType | None:
     """The logical type that a TypeName spells; None if pgveil does not know it."""
     names = [part.sval for part in node.names or ()]
     if not names or (len(names) == 2 and names[0] != "pg_catalog") or len(names) > 2 or node.setof:
+        return None
+    if (
+        names[-1] not in TYPES
+    ):  # the grammar has turned SQL's spellings into these; what is left was quoted: "char"
         return None
     limits = []
     for modifier in node.typmods or ():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from policy.binding import BoundField
 from proxy.sql.context import Context
-from proxy.sql.expressions import condition, infer
+from proxy.sql.expressions import condition, infer, stands_alone
 from proxy.sql.parse import Node, ast
 from proxy.sql.plan import SetSearchPath, SettingChange
 from proxy.sql.queries import target_list, with_clause
@@ -35,14 +35,19 @@ def target(context: Context, scope: Scope, node: Node) -> Source:
     return source
 
 
-def assign(context: Context, source: Source, column: str, value: Value, clause: str) -> None:
-    """A value goes into a column. Raises Refused unless the field's ciphertext can be made, or copied."""
+def assign(
+    context: Context, source: Source, column: str, value: Value, clause: str, written: Node = None
+) -> None:
+    """A value goes into a column. Raises Refused unless the field's ciphertext can be made, or copied.
+
+    `written`: the expression that stands for this column alone.
+    """
     known = source.column(column)
     if known is not None and known.field is not None and not known.array:
         field = known.field
         context.touched.add(field)
         require_usable(field, clause)
-        fit(value, field, context.roles, clause)
+        fit(value, field, context.roles, clause, alone=stands_alone(written))
         return
     if known is None and not source.opaque:
         context.unknown_column(column, [source])
@@ -79,7 +84,7 @@ def _insert_rows(context: Context, scope: Scope, node: Node, source: Source, col
         for row in rows.valuesLists:
             for column, item in zip(columns, row, strict=False):
                 _require_default_is_safe(context, source, column, item)
-                assign(context, source, column, infer(context, scope, item), "INSERT")
+                assign(context, source, column, infer(context, scope, item), "INSERT", item)
             for item in row[len(columns) :]:
                 require_plain(infer(context, scope, item), "INSERT of more values than columns")
         return min(len(row) for row in rows.valuesLists)
@@ -165,11 +170,13 @@ def set_clause(context: Context, scope: Scope, targets: Node, source: Source, cl
             _refuse_part(source, item.name)
         if isinstance(item.val, ast.MultiAssignRef):
             _require_default_is_safe(context, source, item.name, _part_node(item.val))
+            written = _part_node(item.val)
             value = _part_of_row(context, scope, item.val)
         else:
+            written = item.val
             _require_default_is_safe(context, source, item.name, item.val)
             value = infer(context, scope, item.val)
-        assign(context, source, item.name, value, clause)
+        assign(context, source, item.name, value, clause, written)
 
 
 def _part_node(node: Node) -> Node:
@@ -232,7 +239,7 @@ def _merge_insert(context: Context, scope: Scope, when: Node, source: Source) ->
     values = when.values or ()
     for column, item in zip(columns, values, strict=False):
         _require_default_is_safe(context, source, column, item)
-        assign(context, source, column, infer(context, scope, item), "MERGE")
+        assign(context, source, column, infer(context, scope, item), "MERGE", item)
     require_no_default(context, source, columns[: len(values)])
 
 

@@ -7,6 +7,8 @@ from dataclasses import replace
 
 from pglast.enums import A_Expr_Kind, SubLinkType
 
+from policy.types import LogicalType
+from proxy.sql.array_literal import array_of_literals
 from proxy.sql.context import Context, children
 from proxy.sql.functions import function_call
 from proxy.sql.parse import Node, ast
@@ -19,9 +21,11 @@ from proxy.sql.value import (
     Value,
     compare,
     compare_elements,
+    refuse,
     require_deterministic,
     require_plain,
     require_usable,
+    same_either_way,
     unify,
     with_cast,
 )
@@ -56,7 +60,19 @@ def _constant(context: Context, scope: Scope, node: Node) -> Value:
         return NULL
     if isinstance(node.val, ast.BitString):
         return PLAIN
-    return _open(context, Open(context.parsed.constant_at(node)))
+    return _open(context, Open(context.parsed.constant_at(node), type=_literal_type(node.val)))
+
+
+def _literal_type(value: Node) -> LogicalType | None:
+    """The type that a literal has by its spelling (PostgreSQL documentation, 4.1.2); None: a string."""
+    if isinstance(value, ast.Integer):
+        return LogicalType("int4")
+    if isinstance(value, ast.Boolean):
+        return LogicalType("bool")
+    if isinstance(value, ast.Float):
+        digits = value.fval.removeprefix("-")
+        return LogicalType("int8" if digits.isdigit() and int(digits) < 1 << 63 else "numeric")
+    return None
 
 
 def _parameter(context: Context, scope: Scope, node: Node) -> Value:
@@ -112,13 +128,13 @@ def _cast(context: Context, scope: Scope, node: Node) -> Value:
     value = infer(context, scope, node.arg)
     if value.null and isinstance(node.arg, ast.A_Const):
         value = _open(context, Open(context.parsed.constant_at(node.arg), null=True))
-    if not (value.protected or value.opens):
+    if not (value.protected or value.opens or value.whole):
         return value if value.null else PLAIN
     site = context.cast_site(node.typeName)
     if site is None or (value.opens and _has_suffix(context, node)):
         require_plain(value, "this spelling of a cast")
         return PLAIN
-    if value.opens and site.type is None:
+    if not value.protected and site.type is None:
         return PLAIN  # a type that no field has
     return with_cast(value, site, context.roles)
 
@@ -154,7 +170,8 @@ def _case(context: Context, scope: Scope, node: Node) -> Value:
         if subject is None:
             require_plain(test, "use as a condition in CASE")
         else:
-            compare(subject, test, context.roles, "comparison in CASE")
+            alone = stands_alone(node.arg, when.expr)
+            compare(subject, test, context.roles, "comparison in CASE", alone=alone)
         results.append(infer(context, scope, when.result))
     results.append(infer(context, scope, node.defresult) if node.defresult is not None else NULL)
     return unify(results, context.roles, "CASE")
@@ -166,11 +183,14 @@ def _row(context: Context, scope: Scope, node: Node) -> Value:
 
 
 def _array(context: Context, scope: Scope, node: Node) -> Value:
+    whole = array_of_literals(context, node)
+    if whole is not None and (known := context.roles.of(whole)) is not None:
+        return known
     value = unify([infer(context, scope, item) for item in node.elements or ()], context.roles, "ARRAY[]")
     if value.field is not None and not value.array:
         return replace(value, array=True)
     require_plain(value, "ARRAY[] of JSON, rows or arrays")
-    return Value(opens=tuple(replace(item, levels=item.levels - 1) for item in value.opens))
+    return Value(opens=tuple(replace(item, levels=item.levels - 1) for item in value.opens), whole=whole)
 
 
 def _indirection(context: Context, scope: Scope, node: Node) -> Value:
@@ -188,6 +208,12 @@ def _indirection(context: Context, scope: Scope, node: Node) -> Value:
     return PLAIN
 
 
+def stands_alone(*nodes: Node) -> bool:
+    """Whether one of these is a literal or a parameter under a cast, and nothing else."""
+    alone = ast.A_Const | ast.ParamRef | ast.A_ArrayExpr
+    return any(isinstance(node, ast.TypeCast) and isinstance(node.arg, alone) for node in nodes)
+
+
 # --- comparisons -----------------------------------------------------------------------------------------
 
 _EQUALITY = frozenset({"=", "<>", "!="})
@@ -201,23 +227,22 @@ def _operator(node: Node) -> str:
 def _expression(context: Context, scope: Scope, node: Node) -> Value:
     kind, operator = node.kind, _operator(node)
     if kind == A_Expr_Kind.AEXPR_OP and node.lexpr is None and operator in "+-":
-        return _sign(context, scope, node)
+        return _sign(context, scope, node, operator)
     if kind == A_Expr_Kind.AEXPR_IN and operator in _EQUALITY:
         left = infer(context, scope, node.lexpr)
         for item in node.rexpr:
             compare(left, infer(context, scope, item), context.roles, "IN")
         return PLAIN
     left, right = infer(context, scope, node.lexpr), _side(context, scope, node.rexpr)
+    alone = stands_alone(node.lexpr, node.rexpr)
     if kind == A_Expr_Kind.AEXPR_NULLIF:
         compare(left, right, context.roles, "NULLIF")
-        if left.null:
-            return right if right.opens else NULL
-        return context.roles.of(left.opens[0]) or left if left.opens else left
+        return _nullif(context, left, right)
     if kind in (A_Expr_Kind.AEXPR_DISTINCT, A_Expr_Kind.AEXPR_NOT_DISTINCT):
-        compare(left, right, context.roles, "IS DISTINCT FROM")
+        compare(left, right, context.roles, "IS DISTINCT FROM", alone=alone)
         return PLAIN
     if kind == A_Expr_Kind.AEXPR_OP and operator in _EQUALITY:
-        compare(left, right, context.roles, f'comparison with "{operator}"')
+        compare(left, right, context.roles, f'comparison with "{operator}"', alone=alone)
         return PLAIN
     if kind in (A_Expr_Kind.AEXPR_OP_ANY, A_Expr_Kind.AEXPR_OP_ALL) and operator in _EQUALITY:
         compare_elements(left, right, context.roles, f"{operator} ANY/ALL")
@@ -226,6 +251,18 @@ def _expression(context: Context, scope: Scope, node: Node) -> Value:
     require_plain(left, construct, hint)
     require_plain(right, construct, hint)
     return PLAIN
+
+
+def _nullif(context: Context, left: Value, right: Value) -> Value:
+    """The first of two values that were compared. What is looked for need not be what would be stored."""
+    if left.null:
+        return right if right.opens else NULL
+    if not left.opens:
+        return left
+    value = context.roles.of(left.opens[0]) or left
+    if value.field is not None and not same_either_way(value.field):
+        refuse(value.field, "a value that is both compared and given back, in NULLIF,", HINTS["twice"])
+    return value
 
 
 def _side(context: Context, scope: Scope, node: Node) -> Value:
@@ -244,10 +281,22 @@ def _refused_operator(kind: A_Expr_Kind, operator: str) -> tuple[str, str]:
     return f'the operator "{operator}"', HINTS["function"]
 
 
-def _sign(context: Context, scope: Scope, node: Node) -> Value:
+def _sign(context: Context, scope: Scope, node: Node, operator: str) -> Value:
+    """A sign that is no part of a number to the grammar; `+5` is one literal all the same, as `-5` is."""
+    if operator == "+" and _signs_a_number(context, node):
+        return _open(context, Open(node.location, type=_literal_type(node.rexpr.val)))
     value = infer(context, scope, node.rexpr)
     require_plain(value, "a sign before the value", "Write the number as one literal or parameter.")
     return PLAIN
+
+
+def _signs_a_number(context: Context, node: Node) -> bool:
+    tokens = context.parsed.tokens
+    index = context.parsed.token_at(node.location)
+    if index is None or tokens[index].text != "+" or not isinstance(node.rexpr, ast.A_Const):
+        return False
+    number = tokens[index + 1]
+    return number.name in ("ICONST", "FCONST") and number.start == context.parsed.constant_at(node.rexpr)
 
 
 def _boolean(context: Context, scope: Scope, node: Node) -> Value:

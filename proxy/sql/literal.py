@@ -24,25 +24,28 @@ def literal_value(token: str) -> str:
     """
     first = token[:1]
     if first == "'":
-        return _body(_PLAIN, token, 0).replace("''", "'")
+        return "".join(_pieces(_PLAIN, token, 0)).replace("''", "'")
     if first == "$":
         tag = token[: token.index("$", 1) + 1]
         return token[len(tag) : -len(tag)]
     if first in "eE" and token[1:2] == "'":
-        return _ESCAPE.sub(_unescape, _body(_ESCAPED, token, 1))
+        return "".join(_ESCAPE.sub(_unescape, piece) for piece in _pieces(_ESCAPED, token, 1))
     if first in "uU" and token[1:3] == "&'":
-        return _UNICODE_ESCAPE.sub(_unicode, _body(_PLAIN, token, 2))
+        return _UNICODE_ESCAPE.sub(_unicode, "".join(_pieces(_PLAIN, token, 2)))
     return token.replace("_", "")
 
 
-def _body(piece: re.Pattern[str], token: str, at: int) -> str:
-    """What stands between the quotes, the pieces of a string that goes on in another line joined."""
+def _pieces(piece: re.Pattern[str], token: str, at: int) -> list[str]:
+    """What stands between the quotes: several pieces where a string goes on in another line.
+
+    An escape of E'' ends with its piece; one of U&'' may go on in the next.
+    """
     pieces = []
     while (match := piece.match(token, at)) is not None:
         pieces.append(match[1])
         at = match.end()
         if at == len(token):
-            return "".join(pieces)
+            return pieces
         seam = _SEAM.match(token, at)
         if seam is None:  # a comment, perhaps
             break

@@ -36,9 +36,11 @@ class Slot:
     ordinal: int
     role: Role | None = None
     negative: bool = False  # the minus sign before the number belongs to the value
-    lead: int = 0  # characters from the minus sign to the number
+    lead: int = 0  # characters from the sign to the number
     fixed: str | None = None  # the value where it is a keyword (TRUE, FALSE) and no literal
     suffix: bytes = b""  # a cast to the storage type, where the literal had none
+    elements: tuple[Slot, ...] | None = None  # of ARRAY[...], which is one value then
+    kind: str = ""  # the elements' type, "number" for the one that their size gives them, "" for the role's
 
 
 @dataclass(frozen=True, slots=True)

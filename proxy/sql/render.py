@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from proxy.sql.array_literal import array_token
 from proxy.sql.plan import Constant, Slot
 from proxy.sql.planner import Planned
 from proxy.sql.shape import Group
@@ -24,7 +25,11 @@ def render(planned: Planned, seal: Seal) -> tuple[str, Callable[[], Widths]]:
         if isinstance(part, Constant):
             pieces.append(part.text)
             continue
-        pieces.append(_literal(part, literals[part.ordinal] if part.ordinal >= 0 else b"", seal))
+        if part.elements is not None:
+            token = array_token(part, literals)
+        else:
+            token = literals[part.ordinal] if part.ordinal >= 0 else b""
+        pieces.append(_literal(part, token, seal))
         if groups and (group := groups.get(part.ordinal)) is not None:
             pieces.append(_rows(plan.template[i + 2 - 2 * group.width : i + 1], group, seal))
     return "".join(pieces), lambda: _widths(planned, pieces)
@@ -37,8 +42,13 @@ def _widths(planned: Planned, pieces: Sequence[str]) -> Widths:
         if isinstance(part, Constant):
             found.append((part.origin, next(sent)))
             continue
-        token = planned.literals[part.ordinal] if part.ordinal >= 0 else b""
-        found.append((part.lead + len(part.fixed or token.decode()), next(sent)))
+        if part.elements is not None:
+            taken = [planned.literals[item.ordinal] for item in part.elements if item.ordinal >= 0]
+            origin = part.lead + sum(len(token.decode()) for token in taken)
+        else:
+            token = planned.literals[part.ordinal] if part.ordinal >= 0 else b""
+            origin = part.lead + len(part.fixed or token.decode())
+        found.append((origin, next(sent)))
         if (group := planned.groups.get(part.ordinal)) is not None:
             found.append((len(group.raw().decode()), next(sent)))
     return found
@@ -50,14 +60,12 @@ def _literal(slot: Slot, token: bytes, seal: Seal) -> str:
 
 def _rows(row: Sequence[Constant | Slot], group: Group, seal: Seal) -> str:
     """The rows that follow the one of the template, which has the same form."""
+    slots = [part for part in row if isinstance(part, Slot)]
+    between = [part.text for part in row if isinstance(part, Constant)] + [""]
     pieces: list[str] = []
     for separator, literals in zip(group.separators, group.rows, strict=True):
         pieces.append(separator.decode())
-        at = 0
-        for part in row:
-            if isinstance(part, Constant):
-                pieces.append(part.text)
-            else:
-                pieces.append(_literal(part, literals[at], seal))
-                at += 1
+        for slot, literal, constant in zip(slots, literals, between, strict=True):
+            pieces.append(_literal(slot, literal, seal))
+            pieces.append(constant)
     return "".join(pieces)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from proxy.sql.array_literal import array_slot, closing_bracket
 from proxy.sql.context import Context
 from proxy.sql.literal import LITERAL_TOKENS
 from proxy.sql.parse import Node, Parsed, Token, ast
 from proxy.sql.plan import Constant, Role, Slot, WireParameter
-from proxy.sql.value import refuse, same_either_way, storage_name
+from proxy.sql.value import Open, refuse, same_either_way, storage_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,25 +135,45 @@ def _slots(context: Context) -> list[tuple[int, int, Slot]]:
         if open_value.parameter or open_value.null:
             continue
         role = context.roles.by_offset[offset]
-        index = parsed.token_at(offset)
-        assert index is not None
-        token = parsed.tokens[index]
-        suffix = b"" if open_value.casts or role.field.storage != "bytea" else _suffix(role)
-        following = parsed.tokens[index + 1].text.lower() if index + 1 < len(parsed.tokens) else ""
-        if token.name == "USCONST" and following == "uescape":
-            refuse(role.field, "UESCAPE", "Write the characters themselves.")
-        if token.start in ordinals:
-            found.append((token.start, token.end, Slot(ordinals[token.start], role, suffix=suffix)))
-        elif token.text == "-" and parsed.tokens[index + 1].start in ordinals:
-            number = parsed.tokens[index + 1]
-            slot = Slot(ordinals[number.start], role, True, number.start - token.start, suffix=suffix)
-            found.append((token.start, number.end, slot))
-        elif token.text.lower() in ("true", "false"):
-            slot = Slot(-1, role, fixed=token.text.lower(), suffix=suffix)
-            found.append((token.start, token.end, slot))
+        if open_value.elements is not None:
+            end, slot = _array_slot(parsed, ordinals, open_value, role)
         else:
-            refuse(role.field, "this spelling of a value", "Write the value as a string.")
+            end, slot = _literal_slot(parsed, ordinals, offset, role)
+        suffix = b"" if open_value.casts or role.field.storage != "bytea" else _suffix(role)
+        found.append((offset, end, replace(slot, role=role, suffix=suffix)))
     return found
+
+
+def _literal_slot(parsed: Parsed, ordinals: dict[int, int], offset: int, role: Role) -> tuple[int, Slot]:
+    """The end and the slot of one literal, with its sign."""
+    index = parsed.token_at(offset)
+    assert index is not None
+    token = parsed.tokens[index]
+    following = parsed.tokens[index + 1].text.lower() if index + 1 < len(parsed.tokens) else ""
+    if token.name == "USCONST" and following == "uescape":
+        refuse(role.field, "UESCAPE", "Write the characters themselves.")
+    if token.start in ordinals:
+        return token.end, Slot(ordinals[token.start])
+    if token.text in "+-" and parsed.tokens[index + 1].start in ordinals:
+        number = parsed.tokens[index + 1]
+        lead = number.start - token.start
+        return number.end, Slot(ordinals[number.start], negative=token.text == "-", lead=lead)
+    if token.text.lower() not in ("true", "false", "null"):
+        refuse(role.field, "this spelling of a value", "Write the value as a string.")
+    return token.end, Slot(-1, fixed=token.text.lower())
+
+
+def _array_slot(parsed: Parsed, ordinals: dict[int, int], open_value: Open, role: Role) -> tuple[int, Slot]:
+    """The end and the slot of ARRAY[...], whose literals become one value."""
+    index = parsed.token_at(open_value.offset)
+    assert index is not None
+    assert open_value.elements is not None
+    elements = [_literal_slot(parsed, ordinals, offset, role)[1] for offset in open_value.elements]
+    end = closing_bracket(parsed.tokens, index).end
+    literals = literal_tokens(parsed)
+    taken = [literals[element.ordinal] for element in elements if element.ordinal >= 0]
+    width = end - open_value.offset - sum(token.end - token.start for token in taken)
+    return end, array_slot(Slot(-1), open_value, elements, width)
 
 
 def _suffix(role: Role) -> bytes:
@@ -166,7 +187,7 @@ def _template(
     parsed: Parsed, edits: list[_Edit], slots: list[tuple[int, int, Slot]]
 ) -> tuple[Constant | Slot, ...]:
     """Cut the text at every literal, protected or not, so that it serves for all texts of its shape."""
-    taken = {slot.ordinal for _, _, slot in slots if slot.ordinal >= 0}
+    taken = {part.ordinal for _, _, slot in slots for part in (slot, *(slot.elements or ()))}
     cuts = list(slots)
     for i, token in enumerate(literal_tokens(parsed)):
         edited = any(edit.start <= token.start < edit.end for edit in edits)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from policy.binding import BoundField
+from policy.conversions import assignable, comparable
 from policy.model import Mode
 from policy.types import LogicalType
 from proxy.errors import Refused
@@ -33,8 +34,11 @@ class Open:
 
     offset: int
     parameter: int = 0  # n of $n; 0: a literal
+    type: LogicalType | None = None  # of a number or a boolean; a string has none of its own
     casts: tuple[CastSite, ...] = ()
     null: bool = False  # NULL with a cast: nothing to encrypt, but the cast has to name the storage type
+    elements: tuple[int, ...] | None = None  # of ARRAY[...] as one value: the offsets of its literals
+    kind: str = ""  # and their type, or what there is to be known of it (array_literal.py)
     levels: int = 0  # +1: an array whose elements are meant (unnest); -1: an element of ARRAY[...]
 
 
@@ -46,6 +50,7 @@ class Value:
     type: LogicalType | None = None  # what the application sees, where a cast has changed it
     array: bool = False
     opens: tuple[Open, ...] = ()
+    whole: Open | None = None  # ARRAY[...] of literals, `opens` are its elements
     json: frozenset[BoundField] = frozenset()
     row: tuple[tuple[str, Value], ...] | None = None
     null: bool = False  # NULL or DEFAULT: fits everything
@@ -144,14 +149,23 @@ class Roles:
         return Value(field=role.field, array=role.array, type=role.cast)
 
     def assign(
-        self, open_value: Open, field: BoundField, *, array: bool, construct: str, compared: bool = False
+        self,
+        open_value: Open,
+        field: BoundField,
+        *,
+        array: bool,
+        construct: str,
+        compared: bool = False,
+        alone: bool = False,
     ) -> None:
         """Give an occurrence its role. Raises Refused where it already has another one."""
         depth = int(array) + open_value.levels
         if depth not in (0, 1):
             refuse(field, f"an array of another depth in {construct}", HINTS["value"])
         array = depth == 1
-        role = Role(field, array, self._cast(open_value, field, construct), compared)
+        alone = alone and not array
+        cast = self._converting_cast(open_value, field, compared=compared) if alone else None
+        role = Role(field, array, cast or self._cast(open_value, field, construct), compared)
         known = self.by_offset.get(open_value.offset)
         if known is not None and not (same_key(known.field, field) and known.array == array):
             refuse(field, f"one value used for two fields in {construct}", HINTS["value"])
@@ -163,26 +177,49 @@ class Roles:
             if open_value.parameter:
                 self.by_parameter.setdefault(open_value.parameter, role)
 
+    def _converting_cast(self, open_value: Open, field: BoundField, *, compared: bool) -> LogicalType | None:
+        """A cast to another type, or to other limits: the value is read by it, and then becomes the field's.
+
+        Only where the value stands alone: nobody else sees it as the type that it had.
+        """
+        if len(open_value.casts) != 1:
+            return None
+        site = open_value.casts[0]
+        if site.type is None or (_spells(site.type, field.type) and site.type.array == field.type.array):
+            return None
+        fits = _can_be_looked_for if compared else assignable
+        if not fits(site.type, field.type):
+            return None
+        self.casts[site.start] = (site.end, storage_name(field))
+        return site.type
+
     def _cast(self, open_value: Open, field: BoundField, construct: str) -> LogicalType | None:
         """Check the casts around an open value and turn them into casts to the storage type."""
         seen: LogicalType | None = None
         for site in open_value.casts:
             self.cast(site, field, construct)
-            seen = seen or (site.type.element if site.type is not None else None)
-        own = seen is None or (seen.name == field.type.name and seen.modifier < 0)
+            if seen is None and site.type is not None:
+                seen = site.type if field.type.array else site.type.element
+        own = seen is None or (seen.name == field.type.name and seen.modifier < 0 and open_value.type is None)
         return None if own else seen
 
     def cast(self, site: CastSite, field: BoundField, construct: str) -> None:
         """Let a cast to a spelling of the logical type stand as a cast to the storage type."""
         logical, target = field.type, site.type
-        if (
-            target is None
-            or target.element.family != logical.element.family
-            or target.modifier not in (-1, logical.modifier)
-        ):
+        if target is None or not _spells(target, logical):
             hint = f"Cast to {logical}, or leave the cast out."
             refuse(field, f"a cast to another type in {construct}", hint)
         self.casts[site.start] = (site.end, storage_name(field, array=target.array and not logical.array))
+
+
+def _spells(target: LogicalType, logical: LogicalType) -> bool:
+    """Whether a cast to a type leaves a field's values as they are, but for what widths do not hold."""
+    return target.element.family == logical.element.family and target.modifier in (-1, logical.modifier)
+
+
+def _can_be_looked_for(source: LogicalType, target: LogicalType) -> bool:
+    """Whether a value of one type can be compared with a field of the other by what equals it there."""
+    return comparable(source, target) and "time" not in (source.name, target.name)
 
 
 def storage_name(field: BoundField, *, array: bool = False) -> str:
@@ -191,7 +228,9 @@ def storage_name(field: BoundField, *, array: bool = False) -> str:
     return f"{name}[]" if array else name
 
 
-def unify(values: Sequence[Value], roles: Roles, construct: str, *, compared: bool = False) -> Value:
+def unify(
+    values: Sequence[Value], roles: Roles, construct: str, *, compared: bool = False, alone: bool = False
+) -> Value:
     """The common value of alternatives (CASE, COALESCE, UNION, rows of VALUES)."""
     holders = [value for value in values if value.protected]
     if not holders:
@@ -207,7 +246,7 @@ def unify(values: Sequence[Value], roles: Roles, construct: str, *, compared: bo
     if first.field is None:
         return _unify_rows(values, roles, construct)
     for value in values:
-        fit(value, first.field, roles, construct, array=first.array, compared=compared)
+        fit(value, first.field, roles, construct, array=first.array, compared=compared, alone=alone)
     return replace(first, type=_common_type(holders))
 
 
@@ -244,17 +283,24 @@ def fit(
     *,
     array: bool = False,
     compared: bool = False,
+    alone: bool = False,
 ) -> None:
-    """Make a value one of the field's: opens are given the role, its own column is let through."""
+    """Make a value one of the field's: opens are given the role, its own column is let through.
+
+    `alone`: the value stands for itself there, and is no part of another expression.
+    """
     if value.null:
         return
     if value.field is not None:
         if not same_key(value.field, field) or value.array != array:
             refuse(field, f"a value of another field in {construct}", HINTS["value"])
         return
+    if value.whole is not None and field.type.array and not array:
+        roles.assign(value.whole, field, array=False, construct=construct, compared=compared, alone=alone)
+        return
     if value.opens:
         for item in value.opens:
-            roles.assign(item, field, array=array, construct=construct, compared=compared)
+            roles.assign(item, field, array=array, construct=construct, compared=compared, alone=alone)
         return
     refuse(field, f"an expression in {construct}", HINTS["value"])
 
@@ -277,8 +323,11 @@ def require_plain(value: Value, construct: str, hint: str | None = None) -> None
         refuse(field, construct, hint or HINTS["function"])
 
 
-def compare(left: Value, right: Value, roles: Roles, construct: str) -> None:
-    """Equality of two values. Raises Refused unless the server can decide it on ciphertexts."""
+def compare(left: Value, right: Value, roles: Roles, construct: str, *, alone: bool = False) -> None:
+    """Equality of two values. Raises Refused unless the server can decide it on ciphertexts.
+
+    `alone`: one of them is a value that stands for itself there, and is no part of another expression.
+    """
     if left.row is not None or right.row is not None:
         _compare_rows(left, right, roles, construct)
         return
@@ -286,7 +335,7 @@ def compare(left: Value, right: Value, roles: Roles, construct: str) -> None:
         return
     require_deterministic(left, construct)
     require_deterministic(right, construct)
-    unify([left, right], roles, construct, compared=True)
+    unify([left, right], roles, construct, compared=True, alone=alone)
 
 
 def _compare_rows(left: Value, right: Value, roles: Roles, construct: str) -> None:
@@ -315,13 +364,16 @@ def compare_elements(value: Value, array: Value, roles: Roles, construct: str) -
 
 def with_cast(value: Value, site: CastSite, roles: Roles) -> Value:
     """A cast around a value: kept with an open one, checked and rewritten on a field's own."""
-    if value.null or not (value.opens or value.protected):
+    if value.null or not (value.opens or value.whole or value.protected):
         return value
-    if value.opens:
-        return replace(value, opens=tuple(replace(o, casts=(*o.casts, site)) for o in value.opens))
+    if value.opens or value.whole:
+        opens = tuple(replace(o, casts=(*o.casts, site)) for o in value.opens)
+        whole = value.whole and replace(value.whole, casts=(*value.whole.casts, site))
+        return replace(value, opens=opens, whole=whole)
     if value.field is None:
         require_plain(value, "a cast of JSON or a row")
         return value
-    roles.cast(site, value.field, "a cast")
+    if site.start not in roles.casts:  # else it was judged when the value got its role
+        roles.cast(site, value.field, "a cast")
     assert site.type is not None
     return replace(value, type=None if site.type.element == value.field.type else site.type.element)

@@ -31,6 +31,7 @@ back as 0, and char without a limit comes back without trailing spaces.
     codec(type)        reads and prints values of a type, strictly as the server would
     convert(...)       a parameter of any declared type, assigned to a field
     comparand(...)     a parameter of any declared type, compared with a field by equality
+    read_cast(...)     a parameter of any declared type under an explicit cast
 
 `now`, `today` and their kind are refused: encrypted, they would be the time at the proxy. Forms of dates,
 times and intervals that PostgreSQL takes and pgveil cannot read with certainty are refused with a hint, never
@@ -41,9 +42,19 @@ from __future__ import annotations
 
 from proxy.values.codec import Codec
 from proxy.values.compare import comparand, comparers
-from proxy.values.convert import convert, readers
+from proxy.values.convert import convert, read_cast, readers
 from proxy.values.encodings import python_encoding
 from proxy.values.settings import Settings
 from proxy.values.table import codec
 
-__all__ = ["Codec", "Settings", "codec", "comparand", "comparers", "convert", "python_encoding", "readers"]
+__all__ = [
+    "Codec",
+    "Settings",
+    "codec",
+    "comparand",
+    "comparers",
+    "convert",
+    "python_encoding",
+    "read_cast",
+    "readers",
+]

@@ -31,6 +31,14 @@ def convert(raw: bytes, fmt: int, declared_oid: int, type: LogicalType, settings
     return readers(declared_oid, type)[fmt](raw, settings)
 
 
+def read_cast(raw: bytes, fmt: int, declared_oid: int, type: LogicalType, settings: Settings) -> bytes:  # noqa: A002
+    """Canonical bytes of a value under an explicit cast to `type`, which cuts a string that is too long."""
+    if type.length is None or type.array:
+        return convert(raw, fmt, declared_oid, type, settings)
+    whole = convert(raw, fmt, declared_oid, LogicalType(type.name), settings).decode()
+    return codec(type).from_text(whole[: type.length].encode(), settings.in_utf8())
+
+
 @functools.lru_cache(maxsize=4096)
 def readers(declared_oid: int, type: LogicalType) -> tuple[Reader, Reader]:  # noqa: A002
     """What `convert` does with a parameter in text and in binary format, for those who convert many."""

@@ -20,7 +20,8 @@ from proxy.values.zones import Zone, seconds_east
 
 _DATE = r"(?P<year>\d{4,7})-(?P<month>\d{1,2})-(?P<day>\d{1,2})"
 _ERA = r"(?P<era>[ ]+(?i:BC|AD))?"
-_ISO = re.compile(rf"{_DATE}(?:(?:[tT]|[ ]+){CLOCK}[ ]*(?P<zone>[zZ]|{OFFSET})?)?{_ERA}", re.ASCII)
+_ZONE = rf"(?:[ ]*(?P<zone>[zZ]|{OFFSET}))?"
+_ISO = re.compile(rf"{_DATE}(?:(?:[tT]|[ ]+){CLOCK}|(?!-)){_ZONE}{_ERA}", re.ASCII)
 _PLAIN = re.compile(
     r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:[+-](?:0\d|1[0-5])(?::[0-5]\d)?)?)?", re.ASCII
 )
@@ -98,5 +99,5 @@ def _read_iso(match: re.Match[str]) -> Reading:
     reading = Reading(days=read_date(int(year), int(month), int(day), before_christ))
     if hour is not None:
         reading.time = read_time(int(hour), int(minute), int(second or 0), fraction)
-        reading.zone = None if zone is None else read_offset(zone)
+    reading.zone = None if zone is None else read_offset(zone)
     return reading

@@ -151,10 +151,10 @@ class _Words:
             self._place_zone(match[8])
 
     def _place_zone(self, word: str) -> None:
-        """An offset or a zone's name: only after a time, where it can be nothing else."""
+        """An offset or a zone's name, with only an era behind it; a date alone has no zone by a full name."""
         self._claim("zone")
         self._zone = read_offset(word) if _OFFSET.fullmatch(word) else named_zone(word, self._settings)
-        if self._time is None or self._zone is None:
+        if self._zone is None or (self._time is None and isinstance(self._zone, Zone)):
             raise self._bad
 
     def _read_half(self) -> int | None:

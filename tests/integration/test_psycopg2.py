@@ -51,12 +51,7 @@ VALUES: dict[str, Any] = {
 }
 
 
-ARRAYS = pytest.mark.xfail(strict=True, reason="H8-22: ARRAY[...] for a field that is an array")
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[ARRAYS] if n.startswith("some") else []) for n in VALUES]
-)
+@pytest.mark.parametrize("name", VALUES)
 def test_every_type_both_ways(connection: Any, name: str) -> None:
     """Literals as psycopg2 writes them: E'' strings, '…'::date casts, ARRAY[…], true, -17, '…'::bytea."""
     value = VALUES[name]

@@ -287,19 +287,9 @@ SPELLINGS = [
     ("a_bytea", "bytea", "\\000\\\\k"),  # the escape format
     ("some_texts", "text[]", '{"a","b \\"c\\"",NULL,"NULL"}'),
     ("some_ints", "int4[]", '{"1","2",NULL}'),
-    *(
-        pytest.param(
-            column,
-            kind,
-            "1999-08-07 +02",  # a java.sql.Date
-            marks=pytest.mark.xfail(strict=True, reason="a zone behind a date alone is not read yet"),
-        )
-        for column, kind in (
-            ("a_date", "date"),
-            ("a_timestamp", "timestamp"),
-            ("a_timestamptz", "timestamptz"),
-        )
-    ),
+    ("a_date", "date", "1999-08-07 +02"),  # a java.sql.Date
+    ("a_timestamp", "timestamp", "1999-08-07 +02"),
+    ("a_timestamptz", "timestamptz", "1999-08-07 +02"),
 ]
 
 

@@ -97,6 +97,8 @@ def test_strings_mean_what_the_server_says(server: Server, literal: str) -> None
         ("$$it's$$", "it's"),
         ("$tag$a$$b$tag$", "a$$b"),
         ("'one '\n  'string'", "one string"),
+        ("E'\\1'\n'0'", "\x010"),  # an escape ends with its piece
+        ("U&'\\00'\n'61'", "a"),  # but not here
         ("'one ' \t\n\n 'two' \n ' three'", "one two three"),
         ("E'a\\n'\n'b\\n'", "a\nb\n"),
         ("'漢字'", "漢字"),

@@ -329,3 +329,29 @@ FIELDS = {
     "uuid": ["a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"],
     "inet": ["1.2.3.4", "1.2.3.0/24"],
 }
+
+
+def dates_with_zones() -> list[str]:
+    """Every pair of a date and what may stand for a zone behind it, sensible or not."""
+    dates = [
+        *("1973-03-31", "1973-3-31", "31 Mar 1973", "Mar 31, 1973", "31-Mar-1973", "31.03.1973", "19730331"),
+        *("73-03-31", "Sat Mar 31 1973", "0006-03-31 BC", "0006-03-31 AD", "99999-01-02", "730331"),
+    ]
+    zones = [
+        *(" +00", "+00", "-08", " -08", "  +05:30", ", -0330", " Z", "Z", " utc", " PST", " +00:53:28"),
+        *(" +16", "+15:59:59", " -15:60", " +", "-", " +123", " +12345", " UTC+3", " EST5EDT", " Z+1"),
+        *(
+            " +00 BC",
+            " BC +00",
+            " Z BC",
+            " PST AD",
+            " +00 10:00",
+            " +00 PST",
+            " +0 am",
+            " x",
+            " +00.5",
+            " --1",
+        ),
+        *("T-08", " +00T10:00", " America/New_York", " ADT-15:60", " LMT", " PST PDT", " 5 PST", " +02 Mar"),
+    ]
+    return [date + zone for date in dates for zone in zones]

@@ -139,6 +139,17 @@ def test_dates_and_times(peer: Peer, style: str, zone: str) -> None:
     assert differences(peer, "timestamptz", moments, fmt=1) == []
 
 
+@pytest.mark.parametrize("style", ["ISO, MDY", "ISO, YMD", "German, DMY"])
+def test_dates_with_a_zone_and_no_time(peer: Peer, style: str) -> None:
+    """A java.sql.Date is sent so."""
+    peer.set(date_style=style, time_zone="Europe/Berlin")
+    texts = spellings.dates_with_zones()
+    taken = [text for text in texts if isinstance(peer.veil("timestamptz", text.encode()), tuple)]
+    assert len(taken) > len(texts) // 4
+    for spelling in ("timestamptz", "timestamp", "date", "time"):
+        assert differences(peer, spelling, texts, excused=refused_with_a_hint) == []
+
+
 @pytest.mark.parametrize("style", ["postgres", "postgres_verbose", "sql_standard", "iso_8601"])
 def test_intervals(peer: Peer, style: str) -> None:
     peer.set(interval_style=style)

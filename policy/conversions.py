@@ -1,0 +1,56 @@
+"""Which types PostgreSQL assigns to which, and which it compares with `=`. Limits do not matter to either.
+
+Source: pg_cast.dat (castcontext 'i' and 'a'), pg_operator.dat; documentation 10.2 and 10.4.
+"""
+
+from __future__ import annotations
+
+from policy.types import LogicalType
+
+STRINGS = frozenset({"text", "varchar", "bpchar"})
+_NUMBERS = frozenset({"int2", "int4", "int8", "float4", "float8", "numeric"})
+_MOMENTS = frozenset({"date", "timestamp", "timestamptz"})
+_DURATIONS = frozenset({"time", "interval"})
+_JSON = frozenset({"json", "jsonb"})
+
+_NAMES = {
+    "varchar": "character varying",
+    "bpchar": "character",
+    "bool": "boolean",
+    "int2": "smallint",
+    "int4": "integer",
+    "int8": "bigint",
+    "float4": "real",
+    "float8": "double precision",
+    "time": "time without time zone",
+    "timestamp": "timestamp without time zone",
+    "timestamptz": "timestamp with time zone",
+}
+
+
+def assignable(source: LogicalType, target: LogicalType) -> bool:
+    """Whether a value of one type goes into a column of the other without an explicit cast."""
+    if target.name in STRINGS and not target.array:
+        return True
+    if source.array != target.array:
+        return False
+    if source.name in ("timestamp", "timestamptz") and target.name == "time":
+        return True
+    return source.name == target.name or target.name in STRINGS or _together(source, target, _JSON)
+
+
+def comparable(one: LogicalType, other: LogicalType) -> bool:
+    """Whether there is an operator `=` between two types."""
+    if one.array or other.array:
+        return one.array == other.array and one.name == other.name != "json"
+    return one.name == other.name != "json" or _together(one, other, STRINGS)
+
+
+def _together(one: LogicalType, other: LogicalType, more: frozenset[str]) -> bool:
+    """Whether both belong to one group of types that turn into each other."""
+    return any({one.name, other.name} <= group for group in (_NUMBERS, _MOMENTS, _DURATIONS, more))
+
+
+def sql_name(logical: LogicalType) -> str:
+    """The type as PostgreSQL's messages call it."""
+    return _NAMES.get(logical.name, logical.name) + ("[]" if logical.array else "")

@@ -1,0 +1,52 @@
+"""Which types are assigned to and compared with which: as a real server says."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import psycopg
+import pytest
+
+from policy.conversions import assignable, comparable, sql_name
+from policy.types import TYPES, LogicalType
+from proxy.values.casts import cast
+from tests.postgres import Database
+
+PAIRS = list(product([*TYPES, "text[]", "varchar[]", "int4[]", "int8[]", "date[]", "timestamp[]"], repeat=2))
+
+
+def _works(connection: psycopg.Connection[tuple[object, ...]], sql: str, sqlstate: str) -> bool:
+    try:
+        connection.execute(sql)
+    except psycopg.errors.lookup(sqlstate):
+        return False
+    return True
+
+
+def test_the_tables_are_the_servers(database18: Database) -> None:
+    with database18.connect() as connection:
+        for name in {name for name, _ in PAIRS}:
+            connection.execute(f'CREATE TEMP TABLE "t_{name}" (v {name})')
+        for one, other in PAIRS:
+            source, target = LogicalType.parse(one), LogicalType.parse(other)
+            equal = _works(connection, f"SELECT NULL::{one} = NULL::{other}", "42883")
+            assert comparable(source, target) == equal, (one, other)
+            stored = _works(connection, f'INSERT INTO "t_{other}" SELECT NULL::{one}', "42804")
+            assert assignable(source, target) == stored, (one, other)
+
+
+@pytest.mark.parametrize(("one", "other"), [pair for pair in PAIRS if pair[0] != pair[1]])
+def test_what_is_assignable_can_be_converted(one: str, other: str) -> None:
+    source, target = LogicalType.parse(one), LogicalType.parse(other)
+    if source.array and target.array:
+        source, target = source.element, target.element
+    found = cast(f"{source.name}{'[]' * source.array}", f"{target.name}{'[]' * target.array}")
+    assert assignable(source, target) == (found is not None or source == target)
+
+
+def test_names_are_those_of_messages(database18: Database) -> None:
+    with database18.connect() as connection:
+        for name in TYPES:
+            row = connection.execute(f"SELECT format_type('{name}'::regtype, NULL)").fetchone()
+            assert row == (sql_name(LogicalType(name)),)
+    assert sql_name(LogicalType("int4", array=True)) == "integer[]"
