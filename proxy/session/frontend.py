@@ -14,6 +14,7 @@ import struct
 
 from proxy.errors import ProtocolViolation, ServerError
 from proxy.protector import MissingKey, wire_oid
+from proxy.session.binds import Sealed, sealed_bind
 from proxy.session.copy_input import CopyInput
 from proxy.session.names import Portal, Statement, Uncertain
 from proxy.session.planning import Planning, Wait
@@ -34,9 +35,7 @@ from proxy.wire import frames
 from proxy.wire.backend import ErrorResponse
 from proxy.wire.errors import ProtocolError
 from proxy.wire.frames import FRONTEND_LIMITS, HEADER, LENGTH, frame
-from proxy.wire.frontend import Bind, Parse, format_of, result_formats
-from proxy.wire.parameters import raw_formats, rewrite_parameters
-from proxy.wire.reader import UINT16
+from proxy.wire.frontend import Parse, result_formats
 
 POISON = b"refused by pgveil"  # a text that no version of the grammar knows
 _POISON_NAME = b"pgveil"
@@ -283,8 +282,9 @@ class Frontend:
             state.replies.append(BIND)
             return None
         try:
-            seal = self._sealed_bind if statement.plan.in_order else self._split_bind
-            sealed, formats = seal(data, at, end, at + HEADER + len(portal) + len(name) + 2, statement)
+            sealed, formats = self._sealed(
+                statement, data, at, at + HEADER + len(portal) + len(name) + 2, end
+            )
         except _STRUCT_ERRORS:
             raise ProtocolViolation("invalid message format") from None
         except ServerError as error:
@@ -293,6 +293,12 @@ class Frontend:
         state.names.portals[portal] = Portal(statement.plan, formats) if formats else statement.portal
         state.replies.append(BIND)
         return sealed
+
+    def _sealed(self, statement: Statement, data: bytes, at: int, parameters: int, end: int) -> Sealed:
+        try:
+            return sealed_bind(self._state, statement, data, at, parameters, end)
+        except MissingKey as missing:
+            self._planning.fetch_key(missing.need)
 
     def _bind_unknown(self, name: bytes) -> bytes:
         """A statement that the session has not seen being prepared is not bound."""
@@ -305,55 +311,6 @@ class Frontend:
             else "unnamed prepared statement"
         )
         return self._poison(Kind.BIND, ServerError(f"{text} does not exist", sqlstate="26000"))
-
-    def _sealed_bind(
-        self, data: bytes, start: int, end: int, at: int, statement: Statement
-    ) -> tuple[bytes, tuple[int, ...]]:
-        """A Bind whose parameter formats begin at `at`, with its values sealed, and its result formats."""
-        plan = statement.plan
-        formats = raw_formats(data, at)
-        at += len(formats)
-        self._require_count(UINT16.unpack_from(data, at)[0], plan)
-        try:
-            sealers = self._state.protector.parameter_sealers(plan, formats, statement.declared)
-        except MissingKey as missing:
-            self._planning.fetch_key(missing.need)
-        return rewrite_parameters(data, start, at, end, sealers)
-
-    @staticmethod
-    def _require_count(count: int, plan: TextPlan) -> None:
-        if count != plan.client_parameters:
-            raise ServerError(
-                f"bind message supplies {count} parameters, "
-                f"but the prepared statement requires {plan.client_parameters}",
-                sqlstate="08P01",
-            )
-
-    def _split_bind(
-        self, data: bytes, start: int, end: int, at: int, statement: Statement
-    ) -> tuple[bytes, tuple[int, ...]]:
-        """The same where a parameter of the client's is several of the server's."""
-        plan = statement.plan
-        message = Bind.parse(data[start + HEADER : end])
-        assert plan.parameters is not None
-        self._require_count(len(message.params), plan)
-        protector = self._state.protector
-        formats, values = [], []
-        for wire in plan.parameters:
-            raw = message.params[wire.source]
-            code = format_of(message.param_formats, wire.source)
-            formats.append(code)
-            if wire.role is None or raw is None:
-                values.append(raw)
-                continue
-            declared = statement.declared[wire.source] if wire.source < len(statement.declared) else 0
-            try:
-                values.append(protector.seal_parameter(wire.role, raw, code, declared))
-            except MissingKey as missing:
-                self._planning.fetch_key(missing.need)
-        names = (message.portal, message.statement)
-        sealed = Bind(*names, tuple(formats), tuple(values), message.result_formats)
-        return sealed.pack(), message.result_formats
 
     def _describe(self, data: bytes, at: int, end: int) -> bytes | None:
         state = self._state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NoReturn
 
 from crypto.manager import KeyNeed
 from proxy.errors import InvalidValue, KeysUnavailable, Refused, ServerError
@@ -84,7 +85,7 @@ class Planning:
         text, widths = render(planned, self._state.protector.seal_literal)
         return text.encode(self._state.settings.encoding), widths
 
-    def fetch_key(self, need: KeyNeed) -> None:
+    def fetch_key(self, need: KeyNeed) -> NoReturn:
         """Have a key made. Raises Wait, or ServerError where that has failed."""
         self._raise_error()
         if need in self.asked:
