@@ -13,29 +13,33 @@ from proxy.session.state import State
 from proxy.wire import frames
 from proxy.wire.frames import HEADER, LENGTH, frame
 
-_EXECUTE_SYNC = frame(frames.EXECUTE, b"\0\0\0\0\0") + frame(frames.SYNC)
-_DESCRIBE_EXECUTE_SYNC = frame(frames.DESCRIBE, b"P\0") + _EXECUTE_SYNC
+_EXECUTE = frame(frames.EXECUTE, b"\0\0\0\0\0")
+_DESCRIBE_EXECUTE = frame(frames.DESCRIBE, b"P\0") + _EXECUTE
+_SYNC = frame(frames.SYNC)
 _UNPROTECTED = id(None)  # where `Planner.descriptions` keeps what holds nothing protected
 _ROW, _COMPLETE, _DESCRIPTION = frames.DATA_ROW, frames.COMMAND_COMPLETE, frames.ROW_DESCRIPTION
 
 
 def pass_request(state: State, data: bytes, at: int) -> int:
-    """Past Describe, Execute and Sync of the unnamed portal, as drivers send them after a Bind."""
+    """Past Describe and Execute of the unnamed portal, and Sync, as drivers send them after a Bind."""
     portal = state.names.portals.get(b"")
     if portal is None or state.skipping or state.spoiled or state.barrier or state.taking_copy:
         return at
     first = portal.plan.first
     if first.effects or first.copy is not None:
         return at
-    if data.startswith(_DESCRIBE_EXECUTE_SYNC, at):
-        state.replies += (_described(portal), _executed(portal), SYNC)
-        at += len(_DESCRIBE_EXECUTE_SYNC)
-    elif data.startswith(_EXECUTE_SYNC, at):
-        state.replies += (_executed(portal), SYNC)
-        at += len(_EXECUTE_SYNC)
+    if data.startswith(_EXECUTE, at):
+        state.replies.append(_executed(portal))
+        at += len(_EXECUTE)
+    elif data.startswith(_DESCRIBE_EXECUTE, at):
+        state.replies += (_described(portal), _executed(portal))
+        at += len(_DESCRIBE_EXECUTE)
     else:
         return at
-    state.names.segment += 1
+    if data.startswith(_SYNC, at):
+        state.replies.append(SYNC)
+        state.names.segment += 1
+        at += len(_SYNC)
     return at
 
 
@@ -71,7 +75,9 @@ def pass_reply(state: State, data: bytes, at: int) -> int:
                 break
             if head is PLAIN_DESCRIBE:
                 replies.popleft()
-        elif kind == frames.BIND_COMPLETE and head is BIND:
+        elif (kind == frames.BIND_COMPLETE and head is BIND) or (
+            kind == frames.NO_DATA and head is PLAIN_DESCRIBE
+        ):
             replies.popleft()
         elif kind == frames.PARSE_COMPLETE and head.kind == Kind.PARSE and head.error is None:
             replies.popleft()

@@ -16,7 +16,7 @@ from proxy.session.results import described as judge
 from proxy.session.shortcut import pass_reply, pass_request
 from proxy.session.state import State
 from proxy.wire.backend import RowDescription
-from proxy.wire.frames import HEADER
+from proxy.wire.frames import HEADER, NO_DATA, frame
 from tests.session.playbook import (
     BIND_COMPLETE,
     PARSE_COMPLETE,
@@ -48,6 +48,14 @@ def test_describe_execute_sync_of_a_plain_portal() -> None:
     state = bound("SELECT * FROM plain")
     assert pass_request(state, b"before" + TAIL + b"after", 6) == 6 + len(TAIL)
     assert list(state.replies) == [PLAIN_DESCRIBE, PLAIN_EXECUTE, SYNC]
+    assert state.names.segment == 1
+
+
+def test_a_pipeline_has_no_sync_yet() -> None:
+    state = bound("SELECT * FROM plain")
+    assert pass_request(state, packed(execute(), describe(portal=True)), 0) == len(packed(execute()))
+    assert list(state.replies) == [PLAIN_EXECUTE]
+    assert state.names.segment == 0
 
 
 def test_a_portal_with_protected_results_keeps_them_in_mind() -> None:
@@ -58,7 +66,7 @@ def test_a_portal_with_protected_results_keeps_them_in_mind() -> None:
 
 def test_what_is_no_such_exchange_is_not_passed() -> None:
     state = bound("SELECT * FROM plain")
-    assert pass_request(state, TAIL[:-1], 0) == 0
+    assert pass_request(state, TAIL[:8], 0) == 0
     assert pass_request(state, packed(execute(rows=1), SYNC_FRAME), 0) == 0
     assert pass_request(state, packed(execute("other"), SYNC_FRAME), 0) == 0
     state.skipping = True
@@ -81,6 +89,11 @@ def test_the_answer_to_plain_statements_up_to_its_end() -> None:
     second = packed(PARSE_COMPLETE, BIND_COMPLETE, shape, row("x"), complete())
     assert pass_reply(state, second + packed(ready()), 0) == len(second)
     assert list(state.replies) == [SYNC]
+    state.replies += (BIND, PLAIN_DESCRIBE, PLAIN_EXECUTE)
+    state.replies.popleft()
+    write = packed(BIND_COMPLETE, frame(NO_DATA), complete("INSERT 0 1"))
+    assert pass_reply(state, write, 0) == len(write)
+    assert not state.replies
 
 
 def test_it_stops_where_something_has_to_be_looked_at() -> None:
