@@ -9,6 +9,7 @@ from pglast.enums import A_Expr_Kind, SubLinkType
 
 from policy.types import LogicalType
 from proxy.sql.array_literal import array_of_literals
+from proxy.sql.comparisons import compare, compare_elements
 from proxy.sql.context import Context, children
 from proxy.sql.functions import function_call
 from proxy.sql.parse import Node, ast
@@ -19,8 +20,6 @@ from proxy.sql.value import (
     PLAIN,
     Open,
     Value,
-    compare,
-    compare_elements,
     refuse,
     require_deterministic,
     require_plain,
@@ -231,7 +230,7 @@ def _expression(context: Context, scope: Scope, node: Node) -> Value:
     if kind == A_Expr_Kind.AEXPR_IN and operator in _EQUALITY:
         left = infer(context, scope, node.lexpr)
         for item in node.rexpr:
-            compare(left, infer(context, scope, item), context.roles, "IN")
+            compare(left, infer(context, scope, item), context.roles, "IN", operator=operator)
         return PLAIN
     left, right = infer(context, scope, node.lexpr), _side(context, scope, node.rexpr)
     alone = stands_alone(node.lexpr, node.rexpr)
@@ -242,10 +241,11 @@ def _expression(context: Context, scope: Scope, node: Node) -> Value:
         compare(left, right, context.roles, "IS DISTINCT FROM", alone=alone)
         return PLAIN
     if kind == A_Expr_Kind.AEXPR_OP and operator in _EQUALITY:
-        compare(left, right, context.roles, f'comparison with "{operator}"', alone=alone)
+        construct = f'comparison with "{operator}"'
+        compare(left, right, context.roles, construct, operator=operator, alone=alone)
         return PLAIN
     if kind in (A_Expr_Kind.AEXPR_OP_ANY, A_Expr_Kind.AEXPR_OP_ALL) and operator in _EQUALITY:
-        compare_elements(left, right, context.roles, f"{operator} ANY/ALL")
+        compare_elements(left, right, context.roles, f"{operator} ANY/ALL", operator)
         return PLAIN
     construct, hint = _refused_operator(kind, operator)
     require_plain(left, construct, hint)

@@ -323,45 +323,6 @@ def require_plain(value: Value, construct: str, hint: str | None = None) -> None
         refuse(field, construct, hint or HINTS["function"])
 
 
-def compare(left: Value, right: Value, roles: Roles, construct: str, *, alone: bool = False) -> None:
-    """Equality of two values. Raises Refused unless the server can decide it on ciphertexts.
-
-    `alone`: one of them is a value that stands for itself there, and is no part of another expression.
-    """
-    if left.row is not None or right.row is not None:
-        _compare_rows(left, right, roles, construct)
-        return
-    if not (left.protected or right.protected):
-        return
-    require_deterministic(left, construct)
-    require_deterministic(right, construct)
-    unify([left, right], roles, construct, compared=True, alone=alone)
-
-
-def _compare_rows(left: Value, right: Value, roles: Roles, construct: str) -> None:
-    if left.row is None or right.row is None or len(left.row) != len(right.row):
-        for value in (left, right):
-            require_plain(value, f"{construct} of a whole row", "Name the columns.")
-        return
-    for (_, one), (_, other) in zip(left.row, right.row, strict=True):
-        compare(one, other, roles, construct)
-
-
-def compare_elements(value: Value, array: Value, roles: Roles, construct: str) -> None:
-    """`value = ANY(array)`: the array's elements are compared with the value."""
-    if not (value.protected or array.protected):
-        return
-    require_deterministic(value, construct)
-    require_deterministic(array, construct)
-    if value.field is not None:
-        fit(array, value.field, roles, construct, array=True, compared=True)
-    elif array.field is not None:
-        fit(value, array.field, roles, construct, compared=True)
-    else:
-        require_plain(value, construct)
-        require_plain(array, construct)
-
-
 def with_cast(value: Value, site: CastSite, roles: Roles) -> Value:
     """A cast around a value: kept with an open one, checked and rewritten on a field's own."""
     if value.null or not (value.opens or value.whole or value.protected):

@@ -284,7 +284,11 @@ SELECT position('kanarie' IN email) FROM users
 SELECT id FROM users WHERE doc IS JSON
 -- case: literals alone | ok
 SELECT 'plain', 5, NULL, email FROM users
--- case: a literal of another type | refused
+-- case: a number for a text | error 42883
+SELECT id FROM users WHERE email = 1733173317
+-- case: a literal under a cast that is compared with the column's type | ok
+SELECT id FROM users WHERE age = '17'::numeric AND balance <> '12.5'::float8
+-- case: a literal of another type | error 42883
 SELECT id FROM users WHERE age = DATE '1973-03-31'
 -- case: interval literal beside a protected value | ok
 SELECT at + INTERVAL '1' DAY, email FROM plain, users WHERE email = 'kanarie-1'
