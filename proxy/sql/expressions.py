@@ -100,18 +100,19 @@ def _column_by_name(context: Context, scope: Scope, names: list[str]) -> Value:
         value = scope.column(names[0])
         if value is None and (whole := scope.source(names[0])) is not None:
             return whole.row
-        return value if value is not None else _unknown_column(context, scope, names[0])
+        return value if value is not None else _unknown_column(context, scope, names)
     source = scope.source(names[-2], names[-3] if len(names) > 2 else "")
     value = source.column(names[-1]) if source is not None else None
     if value is None and (source is None or not source.opaque):
-        return _unknown_column(context, scope, names[-1])
+        return _unknown_column(context, scope, names)
     return value or PLAIN
 
 
-def _unknown_column(context: Context, scope: Scope, name: str) -> Value:
+def _unknown_column(context: Context, scope: Scope, names: list[str]) -> Value:
     """A name that no source has: a new column that the snapshot lacks, or an error of the statement."""
-    if name not in SYSTEM_COLUMNS:
-        context.unknown_column(name, scope.all_sources())
+    if names[-1] not in SYSTEM_COLUMNS:
+        written = ".".join(names[-2:]) if len(names) > 1 else f'"{names[0]}"'
+        context.unknown_column(names[-1], scope.all_sources(), written)
     return PLAIN
 
 
