@@ -259,11 +259,18 @@ def _nullif(context: Context, left: Value, right: Value) -> Value:
     if left.null:
         return right if right.opens else NULL
     if not left.opens:
-        return left
+        return _as_compared(left)
     value = context.roles.of(left.opens[0]) or left
     if value.field is not None and not same_either_way(value.field):
         refuse(value.field, "a value that is both compared and given back, in NULLIF,", HINTS["twice"])
     return value
+
+
+def _as_compared(value: Value) -> Value:
+    """Two varchars are compared as text, and one comes back as text."""
+    if value.field is None or value.array or (value.type or value.field.type).name != "varchar":
+        return value
+    return replace(value, type=LogicalType("text"))
 
 
 def _side(context: Context, scope: Scope, node: Node) -> Value:
