@@ -48,8 +48,9 @@ class Context:
     roles: Roles = field(default_factory=Roles)
     unknown: set[str] = field(default_factory=set)  # relations that the snapshot lacks
     unknown_columns: bool = False
-    future_columns: list[str] = field(default_factory=list)
-    future: list[tuple[str, str]] = field(default_factory=list)  # of those, the ones that the policy protects
+    # of those, the ones that the policy protects: as they are written, and by their full names
+    future_columns: list[tuple[str, str]] = field(default_factory=list)
+    future: list[tuple[str, str]] = field(default_factory=list)
     pinned: set[int] = field(default_factory=set)  # literals whose value the plan depends on
     session_dependent: bool = False
     bare_call: Node = None  # the target of a statement that is nothing but SELECT function()
@@ -111,10 +112,14 @@ class Context:
         for known_schema, table in self.binding.policy.tables:
             reachable = known_schema == schema if schema else self._reachable(known_schema)
             if table == name and reachable:
-                self.future.append((known_schema, table))
+                written = f"{schema}.{name}" if schema else name
+                self.future.append((written, f"{known_schema}.{table}"))
 
-    def unknown_column(self, name: str, sources: Iterable[Source]) -> None:
-        """A column that no source has: the snapshot is old, or only this transaction sees it, or nobody."""
+    def unknown_column(self, name: str, sources: Iterable[Source], written: str) -> None:
+        """A column that no source has: the snapshot is old, or only this transaction sees it, or nobody.
+
+        `written`: how PostgreSQL's error would name it.
+        """
         self.unknown_columns = True
         for source in sources:
             relation = source.relation
@@ -122,7 +127,7 @@ class Context:
                 continue
             fields = self.binding.policy.tables.get((relation.schema, relation.name), {})
             if name in fields:
-                self.future_columns.append(str(fields[name]))
+                self.future_columns.append((written, str(fields[name])))
 
     def _reachable(self, schema: str) -> bool:
         return self.search_path is None or schema in self.search_path

@@ -50,7 +50,8 @@ def assign(
         fit(value, field, context.roles, clause, alone=stands_alone(written))
         return
     if known is None and not source.opaque:
-        context.unknown_column(column, [source])
+        table = source.relation.name if source.relation is not None else source.name
+        context.unknown_column(column, [source], f'"{column}" of relation "{table}"')
     require_plain(
         value,
         f'copying into the unprotected column "{column}"',

@@ -9,6 +9,7 @@ from pglast.enums import A_Expr_Kind, SubLinkType
 
 from policy.types import LogicalType
 from proxy.sql.array_literal import array_of_literals
+from proxy.sql.comparisons import compare, compare_elements
 from proxy.sql.context import Context, children
 from proxy.sql.functions import function_call
 from proxy.sql.parse import Node, ast
@@ -19,8 +20,6 @@ from proxy.sql.value import (
     PLAIN,
     Open,
     Value,
-    compare,
-    compare_elements,
     refuse,
     require_deterministic,
     require_plain,
@@ -101,18 +100,19 @@ def _column_by_name(context: Context, scope: Scope, names: list[str]) -> Value:
         value = scope.column(names[0])
         if value is None and (whole := scope.source(names[0])) is not None:
             return whole.row
-        return value if value is not None else _unknown_column(context, scope, names[0])
+        return value if value is not None else _unknown_column(context, scope, names)
     source = scope.source(names[-2], names[-3] if len(names) > 2 else "")
     value = source.column(names[-1]) if source is not None else None
     if value is None and (source is None or not source.opaque):
-        return _unknown_column(context, scope, names[-1])
+        return _unknown_column(context, scope, names)
     return value or PLAIN
 
 
-def _unknown_column(context: Context, scope: Scope, name: str) -> Value:
+def _unknown_column(context: Context, scope: Scope, names: list[str]) -> Value:
     """A name that no source has: a new column that the snapshot lacks, or an error of the statement."""
-    if name not in SYSTEM_COLUMNS:
-        context.unknown_column(name, scope.all_sources())
+    if names[-1] not in SYSTEM_COLUMNS:
+        written = ".".join(names[-2:]) if len(names) > 1 else f'"{names[0]}"'
+        context.unknown_column(names[-1], scope.all_sources(), written)
     return PLAIN
 
 
@@ -231,7 +231,7 @@ def _expression(context: Context, scope: Scope, node: Node) -> Value:
     if kind == A_Expr_Kind.AEXPR_IN and operator in _EQUALITY:
         left = infer(context, scope, node.lexpr)
         for item in node.rexpr:
-            compare(left, infer(context, scope, item), context.roles, "IN")
+            compare(left, infer(context, scope, item), context.roles, "IN", operator=operator)
         return PLAIN
     left, right = infer(context, scope, node.lexpr), _side(context, scope, node.rexpr)
     alone = stands_alone(node.lexpr, node.rexpr)
@@ -242,10 +242,11 @@ def _expression(context: Context, scope: Scope, node: Node) -> Value:
         compare(left, right, context.roles, "IS DISTINCT FROM", alone=alone)
         return PLAIN
     if kind == A_Expr_Kind.AEXPR_OP and operator in _EQUALITY:
-        compare(left, right, context.roles, f'comparison with "{operator}"', alone=alone)
+        construct = f'comparison with "{operator}"'
+        compare(left, right, context.roles, construct, operator=operator, alone=alone)
         return PLAIN
     if kind in (A_Expr_Kind.AEXPR_OP_ANY, A_Expr_Kind.AEXPR_OP_ALL) and operator in _EQUALITY:
-        compare_elements(left, right, context.roles, f"{operator} ANY/ALL")
+        compare_elements(left, right, context.roles, f"{operator} ANY/ALL", operator)
         return PLAIN
     construct, hint = _refused_operator(kind, operator)
     require_plain(left, construct, hint)
@@ -258,11 +259,18 @@ def _nullif(context: Context, left: Value, right: Value) -> Value:
     if left.null:
         return right if right.opens else NULL
     if not left.opens:
-        return left
+        return _as_compared(left)
     value = context.roles.of(left.opens[0]) or left
     if value.field is not None and not same_either_way(value.field):
         refuse(value.field, "a value that is both compared and given back, in NULLIF,", HINTS["twice"])
     return value
+
+
+def _as_compared(value: Value) -> Value:
+    """Two varchars are compared as text, and one comes back as text."""
+    if value.field is None or value.array or (value.type or value.field.type).name != "varchar":
+        return value
+    return replace(value, type=LogicalType("text"))
 
 
 def _side(context: Context, scope: Scope, node: Node) -> Value:

@@ -10,7 +10,7 @@ from proxy.sql.parse import Node, ast
 from proxy.sql.plan import SetSearchPath, SettingChange
 from proxy.sql.scope import Scope
 from proxy.sql.search_path import parse_search_path
-from proxy.sql.value import PLAIN, Value, fit, require_deterministic, require_plain
+from proxy.sql.value import PLAIN, Value, fit, require_deterministic, require_plain, without_limits
 
 Infer = Callable[[Context, Scope, Node], Value]
 
@@ -93,7 +93,7 @@ def _call(context: Context, name: str, arguments: list[Value]) -> Value:
             require_plain(key, f"use as a key in {name}()")
         return Value(json=fields) if fields else PLAIN
     if name == "array_agg" and arguments[0].field is not None and not arguments[0].array:
-        return replace(arguments[0], array=True)
+        return replace(without_limits(arguments[0]), array=True)
     if name in ARRAY_MEASURES and arguments[0].field is not None and arguments[0].array:
         return PLAIN
     for argument in arguments:
@@ -113,13 +113,13 @@ def _carried(context: Context, name: str, arguments: list[Value]) -> Value:
         arguments = arguments[:2]
     for argument in arguments[1:]:
         require_plain(argument, f"use as an offset in {name}()")
-    return first
+    return without_limits(first)
 
 
 def unnest(value: Value) -> Value:
     """The elements of an array."""
     if value.field is not None and value.array:
-        return replace(value, array=False)
+        return replace(without_limits(value), array=False)
     require_plain(value, "the function unnest()")
     return Value(opens=tuple(replace(item, levels=item.levels + 1) for item in value.opens))
 

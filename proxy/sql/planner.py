@@ -47,6 +47,7 @@ UNKNOWN = TextPlan(
 )  # of a text that may do anything but touch what is protected
 _REPEATED = 2_000  # texts without literals that are found without being split,
 _SHORT = 2_000  # bytes of such a text at most
+_UNSEEN = "A {} made in a transaction that is still open cannot be seen by pgveil yet."
 _PASSES = 8  # each pass finds at least one new role; more than a few means a statement built to be slow
 
 
@@ -247,18 +248,18 @@ class Planner:
 
     def _require_known(self, context: Context) -> None:
         """What the snapshot cannot show, even when read again, may be protected: refuse where it would be."""
-        for schema, table in context.future:
+        for written, table in context.future:
             raise Refused(
-                f'relation "{schema}.{table}" is protected by the policy and does not exist',
+                f'relation "{written}" does not exist',
                 sqlstate="42P01",
-                detail="A table made in a transaction that is still open cannot be seen by pgveil yet.",
+                detail=f'"{table}" is protected by the policy. {_UNSEEN.format("table")}',
                 hint="Commit the transaction that creates it first.",
             )
-        for column in context.future_columns:
+        for written, column in context.future_columns:
             raise Refused(
-                f'column "{column}" is protected by the policy and does not exist',
+                f"column {written} does not exist",
                 sqlstate="42703",
-                detail="A column made in a transaction that is still open cannot be seen by pgveil yet.",
+                detail=f'"{column}" is protected by the policy. {_UNSEEN.format("column")}',
                 hint="Commit the transaction that creates it first.",
             )
 

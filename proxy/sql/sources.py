@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from policy.catalog import Relation
+from proxy.sql.comparisons import compare
 from proxy.sql.context import Context
 from proxy.sql.expressions import condition, infer
 from proxy.sql.functions import unnest
 from proxy.sql.parse import Node, ast
 from proxy.sql.scope import Columns, Item, Scope, Source, as_source, joined, merged, renamed
-from proxy.sql.value import PLAIN, Value, compare, require_plain
+from proxy.sql.value import PLAIN, Value, require_plain
 
 
 def from_clause(context: Context, scope: Scope, items: tuple[Node, ...]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from proxy.errors import Refused
 from proxy.sql import ddl, dml, queries, tables
@@ -18,6 +19,7 @@ from proxy.sql.plan import (
     Effect,
     ResultColumn,
     Results,
+    Role,
     SetSearchPath,
     SettingChange,
     Shape,
@@ -25,7 +27,7 @@ from proxy.sql.plan import (
     TransactionChange,
 )
 from proxy.sql.scope import Item, Scope
-from proxy.sql.value import Value, fit, require_plain
+from proxy.sql.value import HINTS, Value, fit, refuse, require_plain
 
 
 def statement(context: Context, node: Node) -> StatementPlan:
@@ -119,9 +121,22 @@ def _execute(context: Context, node: Node) -> StatementPlan:
         if (role := roles.get(i)) is not None:
             clause = "an argument of EXECUTE"
             fit(value, role.field, context.roles, clause, array=role.array, compared=role.compared)
+            _read_by_cast(context, value, role)
         else:
             require_plain(value, "an argument of EXECUTE")
     return StatementPlan(results=inner.first.results)
+
+
+def _read_by_cast(context: Context, value: Value, role: Role) -> None:
+    """An argument is read as the parameter is: by the cast around it in the prepared statement."""
+    if role.cast is None:
+        return
+    for item in value.opens:
+        if not item.casts:
+            own = context.roles.by_offset[item.offset]
+            context.roles.by_offset[item.offset] = replace(own, cast=role.cast)
+        elif role.cast.family != role.field.type.family:
+            refuse(role.field, "a cast within a cast in an argument of EXECUTE", HINTS["value"])
 
 
 def _deallocate(context: Context, node: Node) -> StatementPlan:

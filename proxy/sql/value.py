@@ -54,6 +54,7 @@ class Value:
     json: frozenset[BoundField] = frozenset()
     row: tuple[tuple[str, Value], ...] | None = None
     null: bool = False  # NULL or DEFAULT: fits everything
+    untyped: bool = False  # a string or a parameter that is a field's: it takes the type of what it meets
 
     @property
     def protected(self) -> bool:
@@ -146,7 +147,11 @@ class Roles:
         role = self.by_offset.get(open_value.offset)
         if role is None:
             return None
-        return Value(field=role.field, array=role.array, type=role.cast)
+        own = role.field.type
+        literal = open_value.type if open_value.type and open_value.type.family == own.family else None
+        kind = role.cast or literal or LogicalType(own.name, array=own.array)
+        untyped = role.cast is None and open_value.type is None
+        return Value(field=role.field, array=role.array, type=None if kind == own else kind, untyped=untyped)
 
     def assign(
         self,
@@ -247,18 +252,31 @@ def unify(
         return _unify_rows(values, roles, construct)
     for value in values:
         fit(value, first.field, roles, construct, array=first.array, compared=compared, alone=alone)
-    return replace(first, type=_common_type(holders))
+    untyped = all(value.untyped for value in holders)
+    return replace(first, type=_common_type(values, holders), untyped=untyped)
 
 
-def _common_type(holders: Sequence[Value]) -> LogicalType | None:
-    """The type of alternatives of one family: the widest integer, text without a limit."""
-    types = [value.type or value.field.type for value in holders if value.field is not None]
-    if len(set(types)) == 1:
-        return holders[0].type
-    if len({t.name for t in types}) == 1:
-        return LogicalType(types[0].name, array=types[0].array)
-    widest = max(types, key=lambda t: (t.typlen, t.name == "text"))
-    return LogicalType("text") if widest.family == "text" else LogicalType(widest.name, array=widest.array)
+def _common_type(values: Sequence[Value], holders: Sequence[Value]) -> LogicalType | None:
+    """The type of alternatives of one family (documentation, 10.5); limits only where all have the same.
+
+    Of strings the first one's, of integers the widest; what has no type has no say in it.
+    """
+    first = holders[0]
+    assert first.field is not None
+    typed = [value for value in holders if not value.untyped] or holders
+    types = [value.type or value.field.type for value in typed if value.field is not None]
+    common = types[0] if first.field.type.family == "text" else max(types, key=lambda t: t.typlen)
+    if len(typed) < len(values) or len(set(types)) > 1:
+        common = replace(common, modifier=-1)
+    return None if common == first.field.type else common
+
+
+def without_limits(value: Value) -> Value:
+    """A field's value as a function gives it back: of its type, with no limits."""
+    if value.field is None:
+        return value
+    kind = replace(value.type or value.field.type, modifier=-1)
+    return replace(value, type=None if kind == value.field.type else kind)
 
 
 def _unify_rows(values: Sequence[Value], roles: Roles, construct: str) -> Value:
@@ -323,45 +341,6 @@ def require_plain(value: Value, construct: str, hint: str | None = None) -> None
         refuse(field, construct, hint or HINTS["function"])
 
 
-def compare(left: Value, right: Value, roles: Roles, construct: str, *, alone: bool = False) -> None:
-    """Equality of two values. Raises Refused unless the server can decide it on ciphertexts.
-
-    `alone`: one of them is a value that stands for itself there, and is no part of another expression.
-    """
-    if left.row is not None or right.row is not None:
-        _compare_rows(left, right, roles, construct)
-        return
-    if not (left.protected or right.protected):
-        return
-    require_deterministic(left, construct)
-    require_deterministic(right, construct)
-    unify([left, right], roles, construct, compared=True, alone=alone)
-
-
-def _compare_rows(left: Value, right: Value, roles: Roles, construct: str) -> None:
-    if left.row is None or right.row is None or len(left.row) != len(right.row):
-        for value in (left, right):
-            require_plain(value, f"{construct} of a whole row", "Name the columns.")
-        return
-    for (_, one), (_, other) in zip(left.row, right.row, strict=True):
-        compare(one, other, roles, construct)
-
-
-def compare_elements(value: Value, array: Value, roles: Roles, construct: str) -> None:
-    """`value = ANY(array)`: the array's elements are compared with the value."""
-    if not (value.protected or array.protected):
-        return
-    require_deterministic(value, construct)
-    require_deterministic(array, construct)
-    if value.field is not None:
-        fit(array, value.field, roles, construct, array=True, compared=True)
-    elif array.field is not None:
-        fit(value, array.field, roles, construct, compared=True)
-    else:
-        require_plain(value, construct)
-        require_plain(array, construct)
-
-
 def with_cast(value: Value, site: CastSite, roles: Roles) -> Value:
     """A cast around a value: kept with an open one, checked and rewritten on a field's own."""
     if value.null or not (value.opens or value.whole or value.protected):
@@ -376,4 +355,5 @@ def with_cast(value: Value, site: CastSite, roles: Roles) -> Value:
     if site.start not in roles.casts:  # else it was judged when the value got its role
         roles.cast(site, value.field, "a cast")
     assert site.type is not None
-    return replace(value, type=None if site.type.element == value.field.type else site.type.element)
+    kind = None if site.type.element == value.field.type else site.type.element
+    return replace(value, type=kind, untyped=False)

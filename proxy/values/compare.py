@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Context, Decimal
 
+from policy.conversions import comparable, sql_name
 from policy.types import LogicalType
 from proxy.errors import InvalidValue
 from proxy.values import dates, integers, timestamps
@@ -63,7 +64,7 @@ def comparand(raw: bytes, fmt: int, declared_oid: int, type: LogicalType, settin
         return _fitted(value, unlimited, type, settings)
     source = declared(declared_oid)
     if source is None or source.array != type.array:
-        raise _no_operator(type)
+        raise _no_operator(type, source)
     reader = codec(source)
     value = reader.from_binary(raw, settings) if fmt else reader.from_text(raw, settings)
     return _fitted(value, source, type, settings)
@@ -89,7 +90,7 @@ def _fitted(value: bytes, source: LogicalType, target: LogicalType, settings: Se
         return _scaled(value, target) if target.name == "numeric" else value
     compare = _PAIRS.get((source.name, target.name))
     if compare is None:
-        raise _no_operator(target)
+        raise _ambiguous(target) if comparable(source, target) else _no_operator(target, source)
     return compare(value, codec(source), target, settings)
 
 
@@ -240,9 +241,10 @@ _PAIRS: dict[tuple[str, str], Compare] = {  # type of what is looked for, type o
 }
 
 
-def _no_operator(target: LogicalType) -> InvalidValue:
+def _no_operator(target: LogicalType, source: LogicalType | None) -> InvalidValue:
+    other = sql_name(source) if source is not None else "a value of another type"
     return InvalidValue(
-        f"operator does not exist: {target} = a value of another type",
+        f"operator does not exist: {sql_name(target)} = {other}",
         sqlstate="42883",
         hint="Declare the value with the column's type, or leave its type to the server.",
     )

@@ -28,7 +28,8 @@ from tests.integration.raw import (
     sqlstates,
     statement,
 )
-from tests.proxy_process import Veil
+from tests.postgres import Database
+from tests.proxy_process import Veil, Veils
 
 FLUSH = frame(frames.FLUSH)
 COPY_DONE = frame(frames.COPY_DONE)
@@ -304,6 +305,30 @@ def test_values_as_drivers_spell_them(proxy: Veil, column: str, kind: str, value
         raw.send(statement(f"INSERT INTO kinds ({column}) VALUES ($1) RETURNING {column}", value), SYNC_FRAME)
         answer = raw.until_ready()
     assert (sqlstates(answer), rows(answer)) == ([], expected)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM coming",
+        "INSERT INTO public.coming (a) VALUES ('x')",
+        "SELECT token FROM there",
+        "SELECT t.token FROM there t",
+        "INSERT INTO there (token) VALUES ('x')",
+        "UPDATE there t SET token = 'x'",
+    ],
+)
+def test_what_does_not_exist(database18: Database, veil: Veils, sql: str) -> None:
+    """The policy may name what is made later; until then the server's own error says so."""
+    database18.execute("CREATE TABLE there (id int)")
+    policy = "version: 1\nclasses: {c: {mode: randomized}}\ntables: {coming: {a: c}, there: {token: c}}\n"
+    proxy = veil(database18, policy)
+    errors = []
+    for dsn in (database18.dsn, proxy.dsn()):
+        with psycopg.connect(dsn) as connection, pytest.raises(psycopg.Error) as caught:
+            connection.execute(sql.encode())
+        errors.append((caught.value.sqlstate, caught.value.diag.message_primary))
+    assert errors[0] == errors[1]
 
 
 def test_a_database_can_be_dropped(proxy: Veil) -> None:

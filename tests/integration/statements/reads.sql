@@ -247,8 +247,32 @@ SELECT id, email, count(*) OVER (PARTITION BY age), first_value(ssn) OVER w, lag
 -- case: window partition of a randomized field | refused
 SELECT count(*) OVER (PARTITION BY ssn) FROM users
 -- case: modifiers of expressions | ok
--- bug: H8-9
 SELECT COALESCE(nick, 'kanarie none'), nth_value(nick, 2) OVER (ORDER BY id) FROM users
+-- case: modifiers that all alternatives have | ok
+SELECT COALESCE(nick, nick), CASE WHEN id = 1 THEN balance ELSE balance END, COALESCE(nick, 'x'::varchar(20)) FROM users
+-- case: modifiers that not all alternatives have | ok
+SELECT CASE WHEN id = 1 THEN nick END, COALESCE(balance, 5.25), COALESCE(balance, '5.25') FROM users
+-- case: types of alternatives | ok
+SELECT COALESCE(nick, 'x'::varchar), COALESCE('x'::varchar, nick), COALESCE(nick, 'x'::text), COALESCE('x', nick) FROM users
+-- case: types of numbers | ok
+SELECT COALESCE(age, 5), COALESCE(age, '5'::int8), COALESCE(age, '5'), COALESCE(5::int2, age) FROM users
+-- case: a parameter among alternatives | ok
+-- params: kanarie none | 17
+SELECT COALESCE(nick, $1), CASE WHEN id = 1 THEN age ELSE $2 END FROM users
+-- case: nullif of columns with limits | ok
+SELECT NULLIF(nick, 'kanarie'), NULLIF(balance, 12.5), NULLIF(email, 'x') FROM users
+-- case: limits and functions | ok
+SELECT array_agg(nick), array_agg(balance), ARRAY(SELECT nick FROM users), (array_agg(nick))[1] FROM users
+-- case: limits of an array's elements | ok
+SELECT ARRAY[nick], ARRAY[nick, 'kanarie'], (ARRAY[nick])[1], unnest(ARRAY[nick]) FROM users
+-- case: limits of set operations | ok
+SELECT nick FROM users UNION ALL SELECT 'kanarie' UNION ALL SELECT nick FROM users
+-- case: limits that set operations keep | ok
+SELECT nick, balance FROM users UNION SELECT nick, balance FROM users
+-- case: limits of values | ok
+SELECT x FROM users, LATERAL (VALUES (nick), (nick)) v (x)
+-- case: casts and limits | ok
+SELECT nick::varchar, nick::text, nick::varchar(20), balance::numeric, lag(nick) OVER (ORDER BY id) FROM users
 -- case: window functions with a default | ok
 SELECT id, lag(email, 1, 'kanarie none') OVER (ORDER BY id), nth_value(email, 2) OVER (ORDER BY id) FROM users
 -- case: ntile and rank | ok
@@ -284,7 +308,11 @@ SELECT position('kanarie' IN email) FROM users
 SELECT id FROM users WHERE doc IS JSON
 -- case: literals alone | ok
 SELECT 'plain', 5, NULL, email FROM users
--- case: a literal of another type | refused
+-- case: a number for a text | error 42883
+SELECT id FROM users WHERE email = 1733173317
+-- case: a literal under a cast that is compared with the column's type | ok
+SELECT id FROM users WHERE age = '17'::numeric AND balance <> '12.5'::float8
+-- case: a literal of another type | error 42883
 SELECT id FROM users WHERE age = DATE '1973-03-31'
 -- case: interval literal beside a protected value | ok
 SELECT at + INTERVAL '1' DAY, email FROM plain, users WHERE email = 'kanarie-1'

@@ -21,7 +21,7 @@ INSERT INTO users (email, ssn, nick) VALUES (E'kanarie\t\'5\'', U&'kanarie \0041
   'rie-7', n'kanarie', ' kanarie ') RETURNING email, ssn, nick
 -- case: numbers in every spelling | ok
 INSERT INTO users (age, balance) VALUES (-1733173317, -12.5), (5, 1e2), ('-7', '1733173317.00'), (0, .5), (1733173317, 1733173317) RETURNING age, balance
--- case: a plus before a number | refused
+-- case: a plus before a number | ok
 INSERT INTO users (age) VALUES (+5) RETURNING age
 -- case: a minus apart from its number | ok
 INSERT INTO users (age, balance) VALUES (- 5, -/* x */1.5), (-0, -0.0) RETURNING age, balance
@@ -82,8 +82,11 @@ UPDATE users SET born = current_date
 INSERT INTO users (email) VALUES ('kanarie-5' COLLATE "C")
 -- case: cast to a foreign type | refused
 INSERT INTO users (email) VALUES ('kanarie-5'::name)
--- case: cast to another type of the list | refused
-INSERT INTO users (email) VALUES (1733173317::int)
+-- case: casts to other types that are assigned | ok
+INSERT INTO users (email, balance, born) VALUES (1733173317::int, '-1733173.317'::float8, '1973-03-31 10:11:12+01'::timestamptz) RETURNING email, balance, born
+-- case: parameters under such casts | ok
+-- params: 1733173317 | 17.33 | 1973-03-31 10:11:12
+INSERT INTO users (email, age, born) VALUES ($1::int, $2::numeric, CAST($3 AS timestamp)) RETURNING email, age, born
 -- case: a number for a text | ok
 INSERT INTO users (nick) VALUES ('1733173317') RETURNING nick
 -- case: coalesce and case of values | ok
