@@ -51,8 +51,13 @@ tables:
   accounts:
     login: lookup
     pin: secret
+    later: secret
   planned:
     token: secret
+    number: {class: secret, type: int4}
+    at: {class: secret, type: timestamptz}
+    price: {class: lookup, type: "numeric(12,2)"}
+    label: {class: lookup, type: varchar}
 """
 
 USERS = {
