@@ -13,6 +13,15 @@ Rows = Sequence[tuple[Any, ...]]
 _NO_COLUMNS: tuple[Column, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class FunctionNames:
+    """Without schemas: the server's own functions, all others, those that may change search_path."""
+
+    system: frozenset[str] = frozenset()
+    user: frozenset[str] = frozenset()
+    path_changers: frozenset[str] = frozenset()
+
+
 @dataclass(frozen=True)
 class DatabaseRows:
     """What the queries about the database as a whole returned, by the name of the query."""
@@ -21,6 +30,7 @@ class DatabaseRows:
     schemas: Rows
     role_settings: Rows
     default_search_path: str
+    functions: FunctionNames
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,8 @@ def build(rows: DatabaseRows, relations: Mapping[int, Relation], generation: int
         role_settings={(role, database): setting for role, database, setting in rows.role_settings},
         default_search_path=rows.default_search_path,
         generation=generation,
+        functions=rows.functions.system | rows.functions.user,
+        path_changers=rows.functions.path_changers,
     )
 
 

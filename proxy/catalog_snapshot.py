@@ -17,11 +17,13 @@ import asyncpg
 from policy.binding import bind
 from policy.catalog import BUILT_IN_SEARCH_PATH, Catalog, Relation
 from policy.model import Policy
+from policy.server_code import CHANGES_SEARCH_PATH, READABLE, TRUSTED, word_pattern
 from proxy import catalog_sql
 from proxy.catalog_reader import (
     NO_DETAILS,
     DatabaseRows,
     DetailRows,
+    FunctionNames,
     RelationRows,
     build,
     build_relations,
@@ -45,6 +47,7 @@ class Snapshot:
     catalog: Catalog
     versions: Versions
     details: Mapping[int, int]
+    functions: FunctionNames
     connection: Connection
 
 
@@ -79,13 +82,16 @@ async def _read(
     rows = await _relation_rows(connection, wanted)
     before = old.catalog.relations if old is not None else {}
     relations = updated(before, changes.gone if changes is not None else (), build_relations(rows))
-    catalog = build(await _database_rows(connection), relations, generation)
+    functions = old.functions if old is not None else None
+    if changes is None or changes.functions or functions is None:
+        functions = await _functions(connection, functions)
+    catalog = build(await _database_rows(connection, functions), relations, generation)
     stale = {*wanted, *(oid for oid in details if old is None or old.details[oid] != details[oid])}
     catalog, details = await _with_details(connection, policy, catalog, old, stale)
     if old is not None and unchanged(catalog, old.catalog):
         catalog = old.catalog
     unread = [oid for oid, definition in rows.definitions.items() if definition is None]
-    return Snapshot(catalog, versions.without(unread), details, connection)
+    return Snapshot(catalog, versions.without(unread), details, functions, connection)
 
 
 async def _wanted(connection: Connection, versions: Versions, changes: Changes | None) -> list[int]:
@@ -100,7 +106,39 @@ async def _wanted(connection: Connection, versions: Versions, changes: Changes |
     return sorted(wanted)
 
 
-async def _database_rows(connection: Connection) -> DatabaseRows:
+async def _functions(connection: Connection, old: FunctionNames | None) -> FunctionNames:
+    system = old.system if old is not None else await _names(connection, catalog_sql.SYSTEM_FUNCTIONS)
+    user = await _names(connection, catalog_sql.FUNCTIONS)
+    return FunctionNames(system, user, await _path_changers(connection) if user else frozenset())
+
+
+async def _names(connection: Connection, query: str) -> frozenset[str]:
+    return frozenset(name for (name,) in await _rows(connection, query))
+
+
+async def _path_changers(connection: Connection) -> frozenset[str]:
+    """The names of functions that may change search_path, or call one that may."""
+    readable = list(READABLE)
+    arguments = CHANGES_SEARCH_PATH, readable, list(TRUSTED)
+    found = dict(await _rows(connection, catalog_sql.PATH_CHANGERS, *arguments))
+    callers = found
+    while callers:
+        calls = f":funcid ({'|'.join(map(str, found))})\\y"
+        callers = dict(
+            await _rows(
+                connection,
+                catalog_sql.PATH_CHANGER_CALLERS,
+                list(found),
+                word_pattern(found.values()),
+                calls,
+                readable,
+            )
+        )
+        found = {**found, **callers}
+    return frozenset(found.values())
+
+
+async def _database_rows(connection: Connection, functions: FunctionNames) -> DatabaseRows:
     (server,) = await _rows(connection, catalog_sql.SERVER)
     role_settings = await _rows(connection, catalog_sql.ROLE_SETTINGS)
     return DatabaseRows(
@@ -108,6 +146,7 @@ async def _database_rows(connection: Connection) -> DatabaseRows:
         schemas=await _rows(connection, catalog_sql.SCHEMAS),
         role_settings=role_settings,
         default_search_path=await _default_search_path(connection, server, role_settings),
+        functions=functions,
     )
 
 

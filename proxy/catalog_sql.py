@@ -183,6 +183,42 @@ WITH kept AS (
 SELECT pg_catalog.array_agg(class), pg_catalog.array_agg(object), pg_catalog.array_agg(version) FROM summed
 """
 
+SYSTEM_FUNCTIONS = "SELECT DISTINCT proname FROM pg_catalog.pg_proc WHERE oid < 16384"
+FUNCTIONS = "SELECT DISTINCT proname FROM pg_catalog.pg_proc WHERE oid >= 16384"
+PROBE_FUNCTIONS = "SELECT DISTINCT proname FROM pg_catalog.pg_proc WHERE proname = ANY($1::text[]::name[])"
+
+_FUNCTIONS = """
+FROM pg_catalog.pg_proc p
+JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+WHERE p.oid >= 16384
+  AND p.prorettype NOT IN (
+      'pg_catalog.trigger'::pg_catalog.regtype, 'pg_catalog.event_trigger'::pg_catalog.regtype)
+"""
+
+# Functions that may change search_path ($1: words that do, $2: languages that have such words, $3: those that
+# are trusted). One that executes a parameter may, too. A body that was parsed (PostgreSQL 14) holds oids.
+PATH_CHANGERS = f"""
+SELECT p.oid, p.proname {_FUNCTIONS} AND l.lanname <> ALL($3::text[]) AND (
+    l.lanname <> ALL($2::text[])
+    OR p.prosrc ~* $1
+    OR p.prosrc ~* pg_catalog.concat('\\yexecute\\s+(\\$\\d+', (
+        SELECT pg_catalog.string_agg('|' || pg_catalog.regexp_replace(name, '(\\W)', '\\\\\\1', 'g'), '')
+        FROM pg_catalog.unnest(p.proargnames) name WHERE name <> ''), ')(\\W|$)')
+    OR (pg_catalog.to_jsonb(p) ->> 'prosqlbody') ~ pg_catalog.concat(
+        ':funcid ', 'pg_catalog.set_config(text,text,bool)'::pg_catalog.regprocedure::oid,
+        '\\y|:relid ', 'pg_catalog.pg_settings'::pg_catalog.regclass::oid, '\\y')
+)
+"""  # noqa: S608
+
+# Functions that call one of $1 (their oids), which $2 finds by name and $3 in a body that was parsed.
+PATH_CHANGER_CALLERS = f"""
+SELECT p.oid, p.proname {_FUNCTIONS} AND p.oid <> ALL($1::oid[]) AND (
+    (l.lanname = ANY($4::text[]) AND (p.prosrc ~* $2 OR (pg_catalog.to_jsonb(p) ->> 'prosqlbody') ~ $3))
+    OR EXISTS (SELECT FROM pg_catalog.pg_aggregate a WHERE a.aggfnoid = p.oid
+               AND (a.aggtransfn::oid = ANY($1::oid[]) OR a.aggfinalfn::oid = ANY($1::oid[])))
+)
+"""  # noqa: S608
+
 # The same for what only the relations with protected columns are read with ($1: their oids).
 DETAIL_VERSIONS = """
 SELECT v.object,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 RELATION = 1259  # oid of pg_class: objects are named, as in pg_depend, by their catalogue and their oid
+_FUNCTION = 1255  # pg_proc
 _FIRST_NORMAL = 16384  # FirstNormalObjectId: below it stand the server's own
 _SYSTEM = (RELATION, 0)
 _UNKNOWN = -1  # a version that nothing has
@@ -17,13 +18,14 @@ Object = tuple[int, int]
 class Changes:
     """Objects that were there before and have changed, the oids of new relations and of those that are gone.
 
-    `system`: the server's own relations have changed.
+    `system`: the server's own relations have changed; `functions`: functions are other ones.
     """
 
     changed: Sequence[Object]
     new: Sequence[int]
     gone: Sequence[int]
     system: bool
+    functions: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,13 @@ class Versions:
         """What is not as it was."""
         was = old.of
         other = [key for key, version in self.of.items() if was.get(key) != version]
+        gone = was.keys() - self.of.keys()
         return Changes(
             changed=[key for key in other if key in was],
             new=[key[1] for key in other if key not in was and key[0] == RELATION],
-            gone=[key[1] for key in was.keys() - self.of.keys() if key[0] == RELATION],
+            gone=[oid for catalogue, oid in gone if catalogue == RELATION],
             system=_SYSTEM in other,
+            functions=any(catalogue == _FUNCTION for catalogue, _ in (*other, *gone)),
         )
 
     def without(self, relations: Iterable[int]) -> Versions:

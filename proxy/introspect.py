@@ -95,7 +95,7 @@ class Catalogs:
         return await self.refresh(database, None)
 
     async def refresh(self, database: str, names: Iterable[str] | None) -> Binding:
-        """The binding as of now. With names, only if a relation of one of them exists that it lacks.
+        """The binding as of now. With names, only if a relation or function of these exists that it lacks.
 
         Raises CatalogUnavailable.
         """
@@ -204,14 +204,16 @@ class _Database:
         self._answered = answering
 
     async def _lacks(self, connection: Connection, names: list[str]) -> bool:
-        """Whether the server has a relation of one of the names that the snapshot has not."""
+        """Whether the server has a relation or function of one of the names that the snapshot has not."""
         assert self.binding is not None
         relations = self.binding.catalog.relations
         for oid, schema, name in await connection.fetch(catalog_sql.PROBE, names):
             known = relations.get(oid)
             if known is None or (known.schema, known.name) != (schema, name):
                 return True
-        return False
+        known_functions = self.binding.catalog.functions or frozenset()
+        found = await connection.fetch(catalog_sql.PROBE_FUNCTIONS, names)
+        return any(name not in known_functions for (name,) in found)
 
     async def _connected(self) -> Connection:
         if self._connection is None or self._connection.is_closed():

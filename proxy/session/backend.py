@@ -271,8 +271,10 @@ class Backend:
             state.to_backend.append(_POISON_QUERY)
             return b""
         state.status = status
-        if state.unsettled and status == _IDLE:
-            state.end_of_transaction()
+        if state.unsettled:
+            state.search_path.settle()
+            if status == _IDLE:
+                state.end_of_transaction()
         if not (discarding or head.swallow):
             return None
         state.spoiled = False

@@ -121,7 +121,7 @@ def _execute(context: Context, node: Node) -> StatementPlan:
             fit(value, role.field, context.roles, clause, array=role.array, compared=role.compared)
         else:
             require_plain(value, "an argument of EXECUTE")
-    return StatementPlan(results=inner.first.results)
+    return StatementPlan(results=inner.first.results, effects=inner.first.effects)
 
 
 def _deallocate(context: Context, node: Node) -> StatementPlan:
@@ -299,7 +299,7 @@ _RULES: dict[type, Callable[[Context, Node], StatementPlan]] = {
     ast.CallStmt: _call,
     ast.ClosePortalStmt: _close,
     ast.CopyStmt: _copy,
-    ast.CreateFunctionStmt: _checked(ddl.opaque_body),
+    ast.CreateFunctionStmt: _checked(ddl.create_function),
     ast.CreatePolicyStmt: _checked(ddl.row_policy),
     ast.CreatePublicationStmt: _checked(ddl.publication),
     ast.CreateStatsStmt: _checked(ddl.statistics),
@@ -310,7 +310,7 @@ _RULES: dict[type, Callable[[Context, Node], StatementPlan]] = {
     ast.DeclareCursorStmt: _declare,
     ast.DeleteStmt: _query,
     ast.DiscardStmt: _discard,
-    ast.DoStmt: _checked(ddl.opaque_body),
+    ast.DoStmt: _checked(ddl.do_block),
     ast.DropStmt: _checked(ddl.drop),
     ast.ExecuteStmt: _execute,
     ast.ExplainStmt: _explain,

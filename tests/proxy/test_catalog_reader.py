@@ -10,6 +10,7 @@ from proxy.catalog_reader import (
     NO_DETAILS,
     DatabaseRows,
     DetailRows,
+    FunctionNames,
     RelationRows,
     build,
     build_relations,
@@ -38,6 +39,7 @@ def catalog() -> Catalog:
         schemas=[("public",), ("pg_catalog",)],
         role_settings=[("joe", "", "x, y")],
         default_search_path='"$user", public',
+        functions=FunctionNames(frozenset({"now"}), frozenset({"go", "f"}), frozenset({"go"})),
     )
     return build(database, build_relations(rows), 7)
 
@@ -58,6 +60,7 @@ def test_relations_are_built_from_their_rows() -> None:
     assert (part.parents, part.columns[0].number) == ((10,), 3)
     assert (a.unique_indexes, part.unique_indexes) == ((("id",),), (("email",),))
     assert (built.generation, built.search_path("joe")) == (7, "x, y")
+    assert (built.functions, built.path_changers) == ({"now", "go", "f"}, {"go"})
 
 
 def test_details_are_put_beside_what_they_belong_to() -> None:

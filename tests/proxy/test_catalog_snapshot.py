@@ -85,27 +85,27 @@ class Maker:
         return self.random.choice(STATEMENTS)(self)
 
     def table(self) -> str:
-        return f"{self._one(SCHEMAS[:1] * 6 + SCHEMAS)}.{self._one(TABLES)}"
+        return f"{self.one(SCHEMAS[:1] * 6 + SCHEMAS)}.{self.one(TABLES)}"
 
     def view(self) -> str:
-        return f"{self._one(SCHEMAS[:1] * 3 + SCHEMAS)}.{self._one(VIEWS)}"
+        return f"{self.one(SCHEMAS[:1] * 3 + SCHEMAS)}.{self.one(VIEWS)}"
 
     def source(self) -> str:
         return self.table() if self.random.random() < 0.7 else self.view()
 
     def schema(self) -> str:
-        return self._one(SCHEMAS)
+        return self.one(SCHEMAS)
 
     def column(self) -> str:
-        return self._one(COLUMNS)
+        return self.one(COLUMNS)
 
     def type(self) -> str:
         types = ("int", "text", "varchar(400)", "mood", "short", "pair", "numeric(12,2)", "bytea", "mood[]")
-        return self._one((*types, self.table()))
+        return self.one((*types, self.table()))
 
     def query(self) -> str:
         table, column = self.source(), self.column()
-        return self._one(
+        return self.one(
             (
                 f"SELECT * FROM {table}",
                 f"SELECT {column}, x.email AS mail FROM {table} x",
@@ -118,7 +118,7 @@ class Maker:
             )
         )
 
-    def _one(self, choices: tuple[str, ...]) -> str:
+    def one(self, choices: tuple[str, ...]) -> str:
         return self.random.choice(choices)
 
 
@@ -186,6 +186,14 @@ STATEMENTS: tuple[Callable[[Maker], str], ...] = (
     lambda m: (
         f"CREATE FUNCTION rows_of() RETURNS SETOF {m.table()} LANGUAGE sql AS 'SELECT * FROM {m.table()}'"
     ),
+    *[
+        lambda m: (
+            f"CREATE OR REPLACE FUNCTION h{m.random.randrange(3)}() RETURNS text LANGUAGE sql AS"
+            f" 'SELECT {m.one(('h0()', 'h1()', 'current_user', 'set_config(NULL, NULL, true)'))}'"
+        )
+    ]
+    * 3,
+    lambda m: f"DROP FUNCTION h{m.random.randrange(3)}()",
     lambda m: f"ALTER OPERATOR === (int, int) SET SCHEMA {m.schema()}",
     lambda m: "ALTER COLLATION folded RENAME TO unfolded",
     lambda m: "ALTER COLLATION unfolded RENAME TO folded",
@@ -204,6 +212,9 @@ CREATE DOMAIN short AS varchar(400);
 CREATE TYPE pair AS (x int, m mood);
 CREATE SEQUENCE seq;
 CREATE COLLATION folded FROM "C";
+SET check_function_bodies = off;
+CREATE FUNCTION h0() RETURNS text LANGUAGE sql AS 'SELECT h1()';
+CREATE FUNCTION h1() RETURNS text LANGUAGE sql AS 'SELECT set_config(NULL, NULL, true)';
 CREATE FUNCTION f(int) RETURNS int LANGUAGE sql AS 'SELECT $1';
 CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
 CREATE FUNCTION same(int, int) RETURNS bool LANGUAGE sql AS 'SELECT $1 = $2';
@@ -283,7 +294,8 @@ async def test_what_changes_nothing_that_is_read_changes_nothing(database: Datab
     database.execute(BEGINNING)
     async with reader(database, policy) as parts:
         before = await parts.read()
-        database.execute("CREATE INDEX ON t1 (a); CREATE FUNCTION h() RETURNS int LANGUAGE sql AS 'SELECT 1'")
+        database.execute("CREATE INDEX ON t1 (a)")
+        database.execute("CREATE OR REPLACE FUNCTION f(int) RETURNS int LANGUAGE sql AS 'SELECT 1 + $1'")
         database.execute("REINDEX TABLE users; GRANT SELECT ON users TO public; TRUNCATE t1")
         database.execute("VACUUM FULL users")
         assert await parts.check("nothing") is before

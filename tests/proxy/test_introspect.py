@@ -303,3 +303,20 @@ async def test_a_password_comes_from_its_file(database16: Database, tmp_path: Pa
     connection = await connector(server)(database16.name)
     assert await connection.fetchval("SELECT current_user") == "with_scram"
     await connection.close()
+
+
+async def test_a_function_that_is_unknown_is_looked_for(database16: Database, policy: Policy) -> None:
+    catalogs = Catalogs(connector(address(database16.postgres)), policy, poll=0)
+    try:
+        first = await catalogs.get(database16.name)
+        assert await catalogs.refresh(database16.name, ["now", "go"]) is first
+        database16.execute(
+            "CREATE FUNCTION go() RETURNS text LANGUAGE sql AS"
+            " 'SELECT set_config(''search_path'', ''other'', false)'"
+        )
+        assert await catalogs.refresh(database16.name, ["now"]) is first
+        fresh = await catalogs.refresh(database16.name, ["go"])
+        assert fresh.catalog.path_changers == {"go"}
+        assert "now" in (fresh.catalog.functions or ())
+    finally:
+        await catalogs.close()
