@@ -75,6 +75,7 @@ class Backend:
             frames.COPY_OUT_RESPONSE: self._copy_response,
             frames.COPY_BOTH_RESPONSE: self._copy_response,
             frames.COPY_DONE: self._copy_done,
+            frames.FUNCTION_CALL_RESPONSE: self._function_called,
         }
 
     @property
@@ -279,6 +280,12 @@ class Backend:
             return None
         state.spoiled = False
         return data[at:end]
+
+    def _function_called(self, data: bytes, at: int, end: int) -> bytes | None:
+        head = self._expect(Kind.FUNCTION_CALL)
+        if head.plan is not None:
+            apply_effects(self._state, head.plan.first.effects, b"")
+        return None
 
     # --- descriptions -----------------------------------------------------------------------------------
 

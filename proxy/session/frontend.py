@@ -28,7 +28,7 @@ from proxy.session.replies import (
     Reply,
 )
 from proxy.session.state import State
-from proxy.sql.plan import TextPlan, TransactionChange
+from proxy.sql.plan import SetSearchPath, SettingChange, StatementPlan, TextPlan, TransactionChange
 from proxy.wire import frames
 from proxy.wire.backend import ErrorResponse
 from proxy.wire.errors import ProtocolError
@@ -41,6 +41,11 @@ _FLUSH = frame(frames.FLUSH)
 _STATEMENT, _PORTAL = ord("S"), ord("P")
 _FAILED = ord("E")  # status of a failed transaction
 _HELD = 1 << 16  # bytes held while waiting, above which the client is not read
+# Functions are called by their oid: lo_open() and the like are what is called so; set_config() could be.
+_LARGE_OBJECT_FUNCTIONS = frozenset(
+    (715, 764, 765, 952, 953, 954, 955, 956, 957, 958, 964, 1004, 3170, 3171, 3172, 3457, 3458, 3459, 3460)
+)
+_ANY_FUNCTION = TextPlan((StatementPlan(effects=(SetSearchPath(None, known=False), SettingChange())),))
 _STRUCT_ERRORS = (ProtocolError, struct.error)
 
 
@@ -381,7 +386,11 @@ class Frontend:
     def _function_call(self, data: bytes, at: int, end: int) -> bytes | None:
         if self._state.skipping:
             return b""
-        self._state.replies.append(Reply(Kind.FUNCTION_CALL))
+        plan = None
+        if int.from_bytes(data[at + HEADER : at + HEADER + 4]) not in _LARGE_OBJECT_FUNCTIONS:
+            plan = _ANY_FUNCTION
+            self._note_effects(plan)
+        self._state.replies.append(Reply(Kind.FUNCTION_CALL, plan=plan))
         return None
 
 

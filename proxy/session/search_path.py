@@ -30,6 +30,8 @@ class SearchPath:
         return self._local is not None or self._session != self._saved
 
     def set(self, value: Path, *, local: bool = False) -> None:
+        if not local and self._local is None and value == self._session:
+            return
         self.version += 1
         if local:
             self._local = (value,)
