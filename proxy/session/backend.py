@@ -196,7 +196,10 @@ class Backend:
         return None
 
     def _portal_suspended(self, data: bytes, at: int, end: int) -> bytes | None:
-        self._expect(Kind.EXECUTE)
+        head = self._expect(Kind.EXECUTE)
+        plan = statement_plan(head)
+        if plan is not None and plan.effects:  # rows have come, and the client may ask for no more
+            apply_effects(self._state, plan.effects, b"")
         self._state.replies.popleft()
         self._rows.end()
         return None
