@@ -4,11 +4,28 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 
+import asyncpg
 import psycopg
 import pytest
 
 from tests.postgres import Database
 from tests.proxy_process import Veils
+
+
+async def test_a_search_path_that_is_set_by_the_first_row(database: Database, veil: Veils) -> None:
+    """asyncpg asks for one row and no more, so that the server never says that the statement is complete."""
+    database.execute(
+        "CREATE SCHEMA other; CREATE TABLE other.users (email text); CREATE TABLE users (email text)"
+    )
+    classes = "version: 1\nclasses: {lookup: {mode: deterministic}}\n"
+    proxy = veil(database, f"{classes}tables: {{users: {{email: lookup}}}}\n")
+    connection = await asyncpg.connect(proxy.dsn(), server_settings={"search_path": "other"})
+    try:
+        await connection.fetchval("SELECT set_config('search_path', 'public', false)")
+        await connection.execute("INSERT INTO users (email) VALUES ('kanarie')")
+    finally:
+        await connection.close()
+    assert database.execute("SELECT count(*) FROM public.users WHERE email LIKE 'pgv1:%'") == [(1,)]
 
 
 def test_a_function_that_may_change_the_search_path(database: Database, veil: Veils) -> None:
