@@ -251,8 +251,8 @@ async def test_a_catalogue_read_in_parts_is_the_whole_one(
 TYPES_OF_VIEWS: Mapping[str, str] = {
     "ALTER TYPE mood RENAME VALUE 'good' TO 'better'": "better",
     "ALTER TYPE mood RENAME TO feeling": "feeling",
-    "ALTER FUNCTION f(int) RENAME TO g": "g(id)",
-    "ALTER FUNCTION f(int) SET SCHEMA one": "one.f(id)",
+    "ALTER FUNCTION f(int) RENAME TO g": "public.g(",
+    "ALTER FUNCTION f(int) SET SCHEMA one": "one.f(",
     "ALTER TABLE users RENAME COLUMN email TO address": "address",
     "ALTER TABLE users RENAME TO people": "people",
     "ALTER TABLE users SET SCHEMA one": "one.users",
