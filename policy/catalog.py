@@ -82,6 +82,8 @@ class Catalog:
     """One database as it was at one moment. Temporary relations are not in it.
 
     `role_settings` holds the search_path that pg_db_role_setting has for (role, database), "" being every.
+    `functions`: the names, without schema, of all functions, the server's own included (None: not known);
+    `path_changers`: of those that may change search_path.
     """
 
     database: str
@@ -91,6 +93,8 @@ class Catalog:
     role_settings: Mapping[tuple[str, str], str] = field(default_factory=dict)
     default_search_path: str = BUILT_IN_SEARCH_PATH
     generation: int = 0
+    functions: frozenset[str] | None = None
+    path_changers: frozenset[str] = frozenset()
 
     def lookup(self, schema: str, name: str) -> Relation | None:
         return self._by_name.get((schema, name))

@@ -13,30 +13,60 @@ Rows = Sequence[tuple[Any, ...]]
 _NO_COLUMNS: tuple[Column, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class FunctionNames:
+    """Without schemas: the server's own functions, all others, those that may change search_path."""
+
+    system: frozenset[str] = frozenset()
+    user: frozenset[str] = frozenset()
+    path_changers: frozenset[str] = frozenset()
+
+
 @dataclass(frozen=True)
-class SnapshotRows:
-    """What the queries of the whole catalogue returned, by the name of the query."""
+class DatabaseRows:
+    """What the queries about the database as a whole returned, by the name of the query."""
 
     server: tuple[Any, ...]
     schemas: Rows
+    role_settings: Rows
+    default_search_path: str
+    functions: FunctionNames
+
+
+@dataclass(frozen=True)
+class RelationRows:
+    """What the queries about some relations returned, by the name of the query."""
+
     relations: Rows
     columns: Rows
     types: Rows
     parents: Rows
     unique_indexes: Rows
-    role_settings: Rows
     definitions: Mapping[int, str | None]
-    default_search_path: str
 
 
-def build(rows: SnapshotRows, generation: int) -> Catalog:
-    """The catalogue without the details of protected relations."""
+def build(rows: DatabaseRows, relations: Mapping[int, Relation], generation: int) -> Catalog:
+    return Catalog(
+        database=rows.server[0],
+        server_version=rows.server[1],
+        relations=relations,
+        schemas=frozenset(schema for (schema,) in rows.schemas),
+        role_settings={(role, database): setting for role, database, setting in rows.role_settings},
+        default_search_path=rows.default_search_path,
+        generation=generation,
+        functions=rows.functions.system | rows.functions.user,
+        path_changers=rows.functions.path_changers,
+    )
+
+
+def build_relations(rows: RelationRows) -> dict[int, Relation]:
+    """The relations by oid, without the details of protected ones."""
     columns = _columns(rows)
     parents = _grouped(rows.parents)
     unique: dict[int, list[tuple[str, ...]]] = {}
     for oid, numbers, key_count in rows.unique_indexes:
         unique.setdefault(oid, []).append(_names(columns.get(oid, _NO_COLUMNS), numbers[:key_count]))
-    relations = {
+    return {
         oid: Relation(
             oid=oid,
             schema=schema,
@@ -49,18 +79,37 @@ def build(rows: SnapshotRows, generation: int) -> Catalog:
         )
         for oid, schema, name, kind in rows.relations
     }
-    return Catalog(
-        database=rows.server[0],
-        server_version=rows.server[1],
-        relations=relations,
-        schemas=frozenset(schema for (schema,) in rows.schemas),
-        role_settings={(role, database): setting for role, database, setting in rows.role_settings},
-        default_search_path=rows.default_search_path,
-        generation=generation,
-    )
 
 
-def _columns(rows: SnapshotRows) -> dict[int, tuple[Column, ...]]:
+def updated(
+    old: Mapping[int, Relation], gone: Iterable[int], read: Mapping[int, Relation]
+) -> Mapping[int, Relation]:
+    """The relations as they are now. What is as it was stays the same object, with its details."""
+    missing = [oid for oid in gone if oid in old]
+    changed = {
+        oid: relation
+        for oid, relation in read.items()
+        if oid not in old or _without_details(old[oid]) != relation
+    }
+    if not missing and not changed:
+        return old
+    relations = {**old, **changed}
+    for oid in missing:
+        del relations[oid]
+    return relations
+
+
+def _without_details(relation: Relation) -> Relation:
+    columns = tuple(replace(c, default=None) if c.default is not None else c for c in relation.columns)
+    return replace(relation, columns=columns, dependents=())
+
+
+def unchanged(one: Catalog, other: Catalog) -> bool:
+    """Whether a catalogue is the other one, with the same relations, read again."""
+    return one.relations is other.relations and replace(one, generation=other.generation) == other
+
+
+def _columns(rows: RelationRows) -> dict[int, tuple[Column, ...]]:
     type_names: dict[int, str] = dict(rows.types)
     made: dict[tuple[Any, ...], Column] = {}  # tables have the same columns again and again: share them
     columns = {}
@@ -105,25 +154,32 @@ class DetailRows:
     generated_columns: Rows
 
 
-def with_details(catalog: Catalog, rows: DetailRows) -> Catalog:
-    """The catalogue with defaults and dependents of the relations that the rows are about."""
+NO_DETAILS = DetailRows([], [], [], [], [], [], [], [], [])
+
+
+def with_details(
+    relations: Mapping[int, Relation], oids: Iterable[int], rows: DetailRows
+) -> Mapping[int, Relation]:
+    """The relations, those of `oids` with the details that the rows have, and no others."""
     expressions = {(oid, number): text for oid, number, text in rows.defaults}
     dependents: dict[int, list[Dependent]] = {}
-    for oid, dependent in _dependents(catalog, rows):
+    for oid, dependent in _dependents(relations, rows):
         dependents.setdefault(oid, []).append(dependent)
-    relations = dict(catalog.relations)
-    for oid in {oid for oid, _ in expressions} | set(dependents):
+    changed = {}
+    for oid in oids:
         if (relation := relations.get(oid)) is not None:
             columns = tuple(
                 replace(column, default=expressions.get((oid, column.number))) for column in relation.columns
             )
-            relations[oid] = replace(relation, columns=columns, dependents=tuple(dependents.get(oid, ())))
-    return replace(catalog, relations=relations)
+            made = replace(relation, columns=columns, dependents=tuple(dependents.get(oid, ())))
+            if made != relation:
+                changed[oid] = made
+    return {**relations, **changed} if changed else relations
 
 
-def _dependents(catalog: Catalog, rows: DetailRows) -> Iterable[tuple[int, Dependent]]:
+def _dependents(relations: Mapping[int, Relation], rows: DetailRows) -> Iterable[tuple[int, Dependent]]:
     def names(oid: int, numbers: Iterable[int]) -> tuple[str, ...]:
-        relation = catalog.relations.get(oid)
+        relation = relations.get(oid)
         return _names(relation.columns, numbers) if relation is not None else ()
 
     for oid, name, primary, unique, exclusion, keys, key_count, used, definition in rows.indexes:

@@ -1,8 +1,8 @@
-"""Reads the server's catalogue through asyncpg, and keeps it current for as long as the proxy runs.
+"""Keeps what is known of the server's catalogue current for as long as the proxy runs.
 
-A snapshot is read again when a session asks (DDL went by, or a name is unknown), when another worker or proxy
+It is looked at again when a session asks (DDL went by, or a name is unknown), when another worker or proxy
 announces DDL (LISTEN/NOTIFY), and when a poll finds that somebody changed the catalogue past every proxy.
-The SQL stands in `proxy/catalog_sql.py`, what its rows mean in `proxy/catalog_reader.py`.
+How it is read stands in `proxy/catalog_snapshot.py`.
 """
 
 from __future__ import annotations
@@ -11,17 +11,16 @@ import asyncio
 import contextlib
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 
 from policy.binding import Binding, bind
-from policy.catalog import BUILT_IN_SEARCH_PATH, Catalog
 from policy.model import Policy
 from proxy import catalog_sql
 from proxy.addresses import ServerAddress
-from proxy.catalog_reader import DetailRows, SnapshotRows, build, with_details
+from proxy.catalog_snapshot import Snapshot, read_snapshot
 from proxy.errors import ServerError
 
 if TYPE_CHECKING:  # generic only in the stubs
@@ -66,90 +65,6 @@ def connector(server: ServerAddress) -> Connect:
     return connect
 
 
-async def read_catalog(connection: Connection, policy: Policy, generation: int = 0) -> Catalog:
-    """Read one database's catalogue in one snapshot, with the details of what the policy protects."""
-    async with connection.transaction(isolation="repeatable_read", readonly=True):
-        catalog = build(await _snapshot_rows(connection), generation)
-        protected = list(bind(policy, catalog).columns)
-        if not protected:
-            return catalog
-        try:
-            async with connection.transaction():
-                return with_details(catalog, await _detail_rows(connection, protected))
-        except asyncpg.LockNotAvailableError:  # only `check` uses the details: do without
-            return catalog
-
-
-async def _snapshot_rows(connection: Connection) -> SnapshotRows:
-    (server,) = await _rows(connection, catalog_sql.SERVER)
-    role_settings = await _rows(connection, catalog_sql.ROLE_SETTINGS)
-    return SnapshotRows(
-        server=server,
-        schemas=await _rows(connection, catalog_sql.SCHEMAS),
-        relations=await _rows(connection, catalog_sql.RELATIONS),
-        columns=await _rows(connection, catalog_sql.COLUMNS),
-        types=await _rows(connection, catalog_sql.TYPES),
-        parents=await _rows(connection, catalog_sql.PARENTS),
-        unique_indexes=await _rows(connection, catalog_sql.UNIQUE_INDEXES),
-        role_settings=role_settings,
-        definitions=await _view_definitions(connection),
-        default_search_path=await _default_search_path(connection, server, role_settings),
-    )
-
-
-async def _detail_rows(connection: Connection, oids: list[int]) -> DetailRows:
-    return DetailRows(
-        defaults=await _rows(connection, catalog_sql.DEFAULTS, oids),
-        indexes=await _rows(connection, catalog_sql.INDEXES, oids),
-        check_constraints=await _rows(connection, catalog_sql.CHECK_CONSTRAINTS, oids),
-        foreign_keys=await _rows(connection, catalog_sql.FOREIGN_KEYS, oids),
-        triggers=await _rows(connection, catalog_sql.TRIGGERS, oids),
-        rules=await _rows(connection, catalog_sql.RULES, oids),
-        row_policies=await _rows(connection, catalog_sql.ROW_POLICIES, oids),
-        partition_keys=await _rows(connection, catalog_sql.PARTITION_KEYS, oids),
-        generated_columns=await _rows(connection, catalog_sql.GENERATED_COLUMNS, oids),
-    )
-
-
-async def _rows(connection: Connection, query: str, *arguments: Any) -> list[tuple[Any, ...]]:
-    return [tuple(record.values()) for record in await connection.fetch(query, *arguments)]
-
-
-async def _view_definitions(connection: Connection) -> dict[int, str | None]:
-    """All of them at once; or one by one without those that are locked, whose definition is then None."""
-    try:
-        async with connection.transaction():
-            return dict(await _rows(connection, catalog_sql.VIEW_DEFINITIONS))
-    except asyncpg.PostgresError:
-        pass
-    definitions: dict[int, str | None] = {}
-    for (oid,) in await _rows(connection, catalog_sql.VIEWS):
-        try:
-            async with connection.transaction():
-                await connection.execute("SET LOCAL lock_timeout TO '50ms'")
-                definitions[oid] = await connection.fetchval(catalog_sql.VIEW_DEFINITION, oid)
-        except asyncpg.PostgresError:
-            definitions[oid] = None
-    return definitions
-
-
-async def _default_search_path(
-    connection: Connection, server: Sequence[Any], role_settings: Iterable[tuple[Any, ...]]
-) -> str:
-    """What the server gives to a role with no setting of its own.
-
-    The maintenance login sees it, unless it has a setting of its own; then only a superuser can look further.
-    """
-    database, _, login, own, built_in = server
-    if not any(role in ("", login) and of in ("", database) for role, of, _ in role_settings):
-        return str(own)
-    with contextlib.suppress(asyncpg.InsufficientPrivilegeError):
-        async with connection.transaction():
-            found = await connection.fetchval(catalog_sql.FILE_SETTING)
-            return str(found) if found is not None else BUILT_IN_SEARCH_PATH
-    return str(built_in)
-
-
 class Catalogs:
     """The bindings of every database that a session has asked for.
 
@@ -180,7 +95,7 @@ class Catalogs:
         return await self.refresh(database, None)
 
     async def refresh(self, database: str, names: Iterable[str] | None) -> Binding:
-        """The binding as of now. With names, only if a relation of one of them exists that it lacks.
+        """The binding as of now. With names, only if a relation or function of these exists that it lacks.
 
         Raises CatalogUnavailable.
         """
@@ -205,6 +120,10 @@ class Catalogs:
 
     async def announce(self, database: str) -> Binding:
         """Tell all workers and proxies that this database's catalogue has changed; the binding as of now."""
+        if (watched := self._databases.get(database)) is not None:
+            with contextlib.suppress(CatalogUnavailable):
+                await watched.notify()  # first: whoever asks in the meantime shares the answer below
+                return await self.refresh(database, None)
         binding = await self.refresh(database, None)
         await self._databases[database].notify()
         return binding
@@ -242,8 +161,7 @@ class _Database:
         self._identity = uuid.uuid4().hex
         self._connection: Connection | None = None
         self._lock = asyncio.Lock()  # one user of the connection at a time
-        self._fingerprint: str | None = None
-        self._generation = 0
+        self._snapshot: Snapshot | None = None
         self._asked = 0
         self._answered = 0
         self._wake = asyncio.Event()
@@ -276,28 +194,26 @@ class _Database:
         if names is not None and self.binding is not None and not await self._lacks(connection, names):
             return
         answering = self._asked  # whoever asked until now is answered by what is read from here on
-        fingerprint = await connection.fetchval(catalog_sql.FINGERPRINT)
-        if self.binding is None or fingerprint != self._fingerprint:
-            await self._read(connection)
-            self._fingerprint = fingerprint
+        snapshot = await read_snapshot(connection, self._policy, self._snapshot)
+        if self._snapshot is None or snapshot.catalog is not self._snapshot.catalog:
+            self.binding = bind(self._policy, snapshot.catalog)
+            self._snapshot = snapshot
+            if self._on_change is not None:
+                self._on_change(self.name, self.binding)
+        self._snapshot = snapshot
         self._answered = answering
 
-    async def _read(self, connection: Connection) -> None:
-        self._generation += 1
-        catalog = await read_catalog(connection, self._policy, self._generation)
-        self.binding = bind(self._policy, catalog)
-        if self._on_change is not None:
-            self._on_change(self.name, self.binding)
-
     async def _lacks(self, connection: Connection, names: list[str]) -> bool:
-        """Whether the server has a relation of one of the names that the snapshot has not."""
+        """Whether the server has a relation or function of one of the names that the snapshot has not."""
         assert self.binding is not None
         relations = self.binding.catalog.relations
-        for oid, schema, name in await _rows(connection, catalog_sql.PROBE, names):
+        for oid, schema, name in await connection.fetch(catalog_sql.PROBE, names):
             known = relations.get(oid)
             if known is None or (known.schema, known.name) != (schema, name):
                 return True
-        return False
+        known_functions = self.binding.catalog.functions or frozenset()
+        found = await connection.fetch(catalog_sql.PROBE_FUNCTIONS, names)
+        return any(name not in known_functions for (name,) in found)
 
     async def _connected(self) -> Connection:
         if self._connection is None or self._connection.is_closed():

@@ -76,6 +76,7 @@ class Backend:
             frames.COPY_OUT_RESPONSE: self._copy_response,
             frames.COPY_BOTH_RESPONSE: self._copy_response,
             frames.COPY_DONE: self._copy_done,
+            frames.FUNCTION_CALL_RESPONSE: self._function_called,
         }
 
     @property
@@ -198,7 +199,10 @@ class Backend:
         return None
 
     def _portal_suspended(self, data: bytes, at: int, end: int) -> bytes | None:
-        self._expect(Kind.EXECUTE)
+        head = self._expect(Kind.EXECUTE)
+        plan = statement_plan(head)
+        if plan is not None and plan.effects:  # rows have come, and the client may ask for no more
+            apply_effects(self._state, plan.effects, b"")
         self._state.replies.popleft()
         self._rows.end()
         return None
@@ -274,12 +278,20 @@ class Backend:
             state.to_backend.append(_POISON_QUERY)
             return b""
         state.status = status
-        if state.unsettled and status == _IDLE:
-            state.end_of_transaction()
+        if state.unsettled:
+            state.search_path.settle()
+            if status == _IDLE:
+                state.end_of_transaction()
         if not (discarding or head.swallow):
             return None
         state.spoiled = False
         return data[at:end]
+
+    def _function_called(self, data: bytes, at: int, end: int) -> bytes | None:
+        head = self._expect(Kind.FUNCTION_CALL)
+        if head.plan is not None:
+            apply_effects(self._state, head.plan.first.effects, b"")
+        return None
 
     # --- descriptions -----------------------------------------------------------------------------------
 

@@ -30,7 +30,7 @@ from proxy.session.replies import (
 )
 from proxy.session.shortcut import pass_request
 from proxy.session.state import State
-from proxy.sql.plan import TextPlan, TransactionChange
+from proxy.sql.plan import SetSearchPath, SettingChange, StatementPlan, TextPlan, TransactionChange
 from proxy.wire import frames
 from proxy.wire.backend import ErrorResponse
 from proxy.wire.errors import ProtocolError
@@ -47,6 +47,11 @@ _HELD = 1 << 16  # bytes held while waiting, above which the client is not read
 # Replies outstanding, above which it is not read either: their memory is pgveil's. The server answers without
 # being asked well before, since it holds back 8 kB at most, and no reply has fewer than five bytes.
 OUTSTANDING = 4096
+# Functions are called by their oid: lo_open() and the like are what is called so; set_config() could be.
+_LARGE_OBJECT_FUNCTIONS = frozenset(
+    (715, 764, 765, 952, 953, 954, 955, 956, 957, 958, 964, 1004, 3170, 3171, 3172, 3457, 3458, 3459, 3460)
+)
+_ANY_FUNCTION = TextPlan((StatementPlan(effects=(SetSearchPath(None, known=False), SettingChange())),))
 _STRUCT_ERRORS = (ProtocolError, struct.error)
 
 
@@ -375,7 +380,11 @@ class Frontend:
     def _function_call(self, data: bytes, at: int, end: int) -> bytes | None:
         if self._state.skipping:
             return b""
-        self._state.replies.append(Reply(Kind.FUNCTION_CALL))
+        plan = None
+        if int.from_bytes(data[at + HEADER : at + HEADER + 4]) not in _LARGE_OBJECT_FUNCTIONS:
+            plan = _ANY_FUNCTION
+            self._note_effects(plan)
+        self._state.replies.append(Reply(Kind.FUNCTION_CALL, plan=plan))
         return None
 
 

@@ -13,6 +13,7 @@ class SearchPath:
 
     def __init__(self, initial: Path) -> None:
         self.initial = initial
+        self._reported: Path = None  # what the server last said
         self.version = 0  # goes up whenever `value` or `uncommitted` may have changed
         self._session: Path = initial
         self._local: tuple[Path] | None = None
@@ -29,6 +30,8 @@ class SearchPath:
         return self._local is not None or self._session != self._saved
 
     def set(self, value: Path, *, local: bool = False) -> None:
+        if not local and self._local is None and value == self._session:
+            return
         self.version += 1
         if local:
             self._local = (value,)
@@ -37,6 +40,7 @@ class SearchPath:
 
     def report(self, value: tuple[str, ...]) -> None:
         """The server itself says what it is (from PostgreSQL 18 on)."""
+        self._reported = value
         if value == self.value:
             return
         self.version += 1
@@ -44,6 +48,11 @@ class SearchPath:
             self._local = (value,)
         elif self._session != value:
             self._session = value
+
+    def settle(self) -> None:
+        """The server is ready, and has said by now what is no longer what it last said."""
+        if self.value is None and self._reported is not None:
+            self.report(self._reported)
 
     def savepoint(self, name: str) -> None:
         self._savepoints.append((name, self._session, self._local))

@@ -12,7 +12,7 @@ from policy.types import TYPES, LogicalType
 from proxy.errors import Refused
 from proxy.sql.literal import LITERAL_TOKENS
 from proxy.sql.parse import Node, Parsed, ast
-from proxy.sql.plan import Effect, Results, TextPlan
+from proxy.sql.plan import Effect, Results, SetSearchPath, TextPlan
 from proxy.sql.scope import Columns, Item, Scope, Source, relation_columns
 from proxy.sql.value import CastSite, Roles
 
@@ -46,7 +46,7 @@ class Context:
     changed: frozenset[str] = frozenset()  # relations that the open transaction has changed the meaning of
     path_unsettled: bool = False  # whether the open transaction has changed search_path
     roles: Roles = field(default_factory=Roles)
-    unknown: set[str] = field(default_factory=set)  # relations that the snapshot lacks
+    unknown: set[str] = field(default_factory=set)  # relations and functions that the snapshot lacks
     unknown_columns: bool = False
     # of those, the ones that the policy protects: as they are written, and by their full names
     future_columns: list[tuple[str, str]] = field(default_factory=list)
@@ -54,10 +54,25 @@ class Context:
     pinned: set[int] = field(default_factory=set)  # literals whose value the plan depends on
     session_dependent: bool = False
     bare_call: Node = None  # the target of a statement that is nothing but SELECT function()
+    changing_views: frozenset[int] = frozenset()  # oids of views that call a function which may set the path
     effects: list[Effect] = field(default_factory=list)
     type_edits: dict[int, tuple[int, str]] = field(default_factory=dict)  # types in DDL
     touched: set[BoundField] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
+
+    # --- search_path ------------------------------------------------------------------------------------
+
+    def called(self, name: str) -> None:
+        """A function of this name is called, in any schema: one that may change search_path may do so."""
+        catalog = self.binding.catalog
+        if name in catalog.path_changers or name in self.changed:
+            self.lose_search_path()
+        elif catalog.functions is not None and name not in catalog.functions:
+            self.unknown.add(name)
+
+    def lose_search_path(self) -> None:
+        """The statement may leave another search_path behind."""
+        self.effects.append(SetSearchPath(None, known=False))
 
     # --- names ------------------------------------------------------------------------------------------
 
@@ -85,6 +100,8 @@ class Context:
             found = catalog.find(name, self.search_path)
         if found is not None and found.kind not in TABLE_KINDS:
             self._refuse_stand_in(found)
+            if found.oid in self.changing_views:
+                self.lose_search_path()
         if found is None and not (name.startswith("pg_") and not schema):
             self.unknown.add(name)
             self._note_future(schema, name)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NoReturn
 
 from policy.model import Field
+from policy.server_code import READABLE, TRUSTED, joined, may_change_search_path, mentions
 from proxy.errors import Refused
 from proxy.sql.context import Context, descendants, refuse_statement
 from proxy.sql.expressions import condition, infer
@@ -43,6 +44,7 @@ def create_table_as(context: Context, node: Node) -> None:
         inner = context.prepared(node.query.name)
         if inner is None or inner.first.results is not None or inner.parameters is not None:
             refuse_statement("CREATE TABLE AS EXECUTE of protected values is not possible", "Use INSERT.")
+        context.effects += inner.first.effects if inner is not None else ()
         output = Item([])
     else:
         output = context.query(context, Scope(), node.query)
@@ -138,11 +140,28 @@ def row_policy(context: Context, node: Node) -> None:
         condition(context, scope, clause, "a row security policy")
 
 
-def opaque_body(context: Context, node: Node) -> None:
-    """DO and CREATE FUNCTION hold code that is not analysed: it may not name a protected table."""
+def do_block(context: Context, node: Node) -> None:
+    """DO: code that is not analysed."""
+    _refuse_protected_names(context, node)
+    if _may_change_path(context, node.args or (), None):
+        context.lose_search_path()
+
+
+def create_function(context: Context, node: Node) -> None:
+    """CREATE FUNCTION and PROCEDURE: their code is not analysed, and runs when they are called."""
+    _refuse_protected_names(context, node)
+    name = node.funcname[-1].sval
+    known = name in context.binding.catalog.path_changers
+    if known or _may_change_path(context, node.options or (), node.sql_body):
+        changes(context, name)
+
+
+def _refuse_protected_names(context: Context, node: Node) -> None:
+    """Code may not name a protected table, nor put its name together from literals."""
     bodies = [item.sval for item in descendants(node) if isinstance(item, ast.String)]
     hidden = any("\\" in body and _ESCAPES.search(body) for body in bodies)
-    if hidden or any(context.mentions(text) for text in (context.parsed.text, *bodies)):
+    texts = (context.parsed.text, *bodies)
+    if hidden or any(context.mentions(text) or context.mentions(joined(text)) for text in texts):
         refuse_statement(
             "code that names a protected table cannot be proved safe",
             "Create the function on the server directly; inside it, protected columns hold ciphertext.",
@@ -150,10 +169,28 @@ def opaque_body(context: Context, node: Node) -> None:
         )
 
 
+def _may_change_path(context: Context, options: Iterable[Node], parsed_body: Node) -> bool:
+    """Whether the code of a function or DO block may leave another search_path behind."""
+    given = {option.defname: option.arg for option in options}
+    language = given["language"].sval.lower() if "language" in given else "plpgsql"
+    if language in TRUSTED:
+        return False
+    if language not in READABLE:
+        return True
+    words = [item.sval for item in descendants(given.get("as")) if isinstance(item, ast.String)]
+    for item in descendants(parsed_body):
+        if isinstance(item, ast.FuncCall):
+            words.append(item.funcname[-1].sval)
+        elif isinstance(item, ast.RangeVar):
+            words.append(item.relname)
+    body = "\n".join(words)
+    return may_change_search_path(body) or mentions(body, context.binding.catalog.path_changers)
+
+
 def rename(context: Context, node: Node) -> None:
     """ALTER ... RENAME: the policy knows columns by name, so that it has to be changed first."""
     kind = node.renameType.name
-    changes(context, *_touched_names(context, node.relation, node.newname))
+    changes(context, *_touched_names(context, node.relation, node.newname), *_new_path_changer(context, node))
     if kind == "OBJECT_SCHEMA":
         _require_schema(context, node.subname, node.newname)
     relation = context.relation(node.relation) if node.relation is not None else None
@@ -166,6 +203,15 @@ def rename(context: Context, node: Node) -> None:
             _refuse_rename(bound[node.subname].field)
     elif kind == "OBJECT_TABLE" and (relation.schema, node.newname) not in tables:
         _refuse_rename(next(iter(bound.values())).field)
+
+
+def _new_path_changer(context: Context, node: Node) -> tuple[str, ...]:
+    """The new name of a function that may change search_path: nobody else knows it yet."""
+    kinds = ("OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE", "OBJECT_AGGREGATE")
+    if node.renameType.name not in kinds:
+        return ()
+    known = node.object.objname[-1].sval in context.binding.catalog.path_changers
+    return (node.newname,) if known else ()
 
 
 def _touched_names(context: Context, node: Node, *new: str) -> tuple[str, ...]:

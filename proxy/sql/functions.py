@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from policy.server_code import may_change_search_path
 from proxy.sql.context import Context, refuse_statement
 from proxy.sql.parse import Node, ast
 from proxy.sql.plan import SetSearchPath, SettingChange
@@ -76,6 +77,8 @@ def function_call(context: Context, scope: Scope, node: Node, infer: Infer) -> V
         _set_config(context, node)
     if names[-1] in SQL_RUNNERS:
         _look_inside(context, node)
+    if names[0] != "pg_catalog":
+        context.called(names[-1])
     if not any(argument.protected or argument.opens for argument in arguments):
         return PLAIN
     if name == "unnest" and len(arguments) == 1:
@@ -179,6 +182,8 @@ def _look_inside(context: Context, node: Node) -> None:
     for argument in node.args or ():
         inner = argument.arg if isinstance(argument, (ast.TypeCast, ast.NamedArgExpr)) else argument
         text = _constant_text(context, inner)
+        if text is not None and may_change_search_path(text):
+            context.lose_search_path()
         if (text is None and not isinstance(inner, ast.A_Const)) or context.mentions(text or ""):
             refuse_statement(
                 f"{node.funcname[-1].sval}() runs SQL that may name a protected table",

@@ -90,6 +90,8 @@ class Planner:
         self._repeated: dict[tuple[tuple[str, ...] | None, bytes], Planned] = {}
         self._views: dict[int, Columns | Refused] = {}
         self._names = _names_pattern(binding)
+        self._changing_views = _changing_views(binding)
+        self._calls = _calls_pattern(binding, self._changing_views)
 
     def plan(self, text: bytes, session: SessionView, *, final: bool = False) -> Planned:
         """The plan of a UTF-8 text.
@@ -128,7 +130,7 @@ class Planner:
         if len(text) > _LONG and not self.mentions_bytes(text):
             # too long to be worth a parse, and it names nothing protected
             constant = b"".join(pieces.parts) if pieces is not None else text
-            if _MAY_CHANGE.search(constant) is None:
+            if not (session.uncommitted or _MAY_CHANGE.search(constant) or self._calls.search(constant)):
                 return Planned(PLAIN)
             if len(constant) > _TOO_LONG:
                 return _unparsed(constant)
@@ -199,6 +201,7 @@ class Planner:
             session.uncommitted,
             session.path_unsettled,
             roles,
+            changing_views=self._changing_views,
         )
 
     def _statements(self, context: Context) -> list[StatementPlan]:
@@ -364,6 +367,30 @@ def _names_pattern(binding: Binding) -> re.Pattern[str]:
         grown = not found <= names
         names |= found
     return _any_of(names)
+
+
+def _changing_views(binding: Binding) -> frozenset[int]:
+    """The views that call a function which may change search_path, or name such a view."""
+    names = set(binding.catalog.path_changers)
+    found: set[int] = set()
+    grown = bool(names)
+    while grown:
+        pattern = _any_of(names)
+        calling = [
+            r
+            for r in binding.catalog.relations.values()
+            if r.kind == "v" and r.oid not in found and not r.system and pattern.search(r.definition or "")
+        ]
+        grown = bool(calling)
+        found |= {view.oid for view in calling}
+        names |= {view.name for view in calling}
+    return frozenset(found)
+
+
+def _calls_pattern(binding: Binding, views: frozenset[int]) -> re.Pattern[bytes]:
+    """Finds the names of functions and views that may change search_path."""
+    names = {binding.catalog.relations[oid].name for oid in views} | binding.catalog.path_changers
+    return re.compile(_any_of(names).pattern.encode(), re.IGNORECASE)
 
 
 def _any_of(names: set[str]) -> re.Pattern[str]:

@@ -124,7 +124,7 @@ def _execute(context: Context, node: Node) -> StatementPlan:
             _read_by_cast(context, value, role)
         else:
             require_plain(value, "an argument of EXECUTE")
-    return StatementPlan(results=inner.first.results)
+    return StatementPlan(results=inner.first.results, effects=inner.first.effects)
 
 
 def _read_by_cast(context: Context, value: Value, role: Role) -> None:
@@ -314,7 +314,7 @@ _RULES: dict[type, Callable[[Context, Node], StatementPlan]] = {
     ast.CallStmt: _call,
     ast.ClosePortalStmt: _close,
     ast.CopyStmt: _copy,
-    ast.CreateFunctionStmt: _checked(ddl.opaque_body),
+    ast.CreateFunctionStmt: _checked(ddl.create_function),
     ast.CreatePolicyStmt: _checked(ddl.row_policy),
     ast.CreatePublicationStmt: _checked(ddl.publication),
     ast.CreateStatsStmt: _checked(ddl.statistics),
@@ -325,7 +325,7 @@ _RULES: dict[type, Callable[[Context, Node], StatementPlan]] = {
     ast.DeclareCursorStmt: _declare,
     ast.DeleteStmt: _query,
     ast.DiscardStmt: _discard,
-    ast.DoStmt: _checked(ddl.opaque_body),
+    ast.DoStmt: _checked(ddl.do_block),
     ast.DropStmt: _checked(ddl.drop),
     ast.ExecuteStmt: _execute,
     ast.ExplainStmt: _explain,

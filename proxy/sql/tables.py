@@ -122,19 +122,33 @@ def _define(context: Context, node: Node, fields: Mapping[str, Field]) -> BoundF
     logical = field.type or written
     if logical is None:
         _refuse_definition(field, "its type cannot be protected", f"Use one of {', '.join(TYPES)}.")
-    if field.type is None and logical.length is not None:
-        _refuse_definition(
-            field,
-            f"its limit of {logical.length} characters is too short for ciphertext",
-            f"Write type: {logical} in the policy; pgveil then widens the column and keeps the limit.",
-        )
+    if field.type is None:
+        _require_kept(field, logical)
     if field.mode is Mode.DETERMINISTIC and not logical.deterministic:
         _refuse_definition(field, f"type {logical} cannot be deterministic", "Change the policy.")
-    storage = "text" if logical.storage in ("text", "varchar", "bpchar") else logical.storage
+    storage = logical.storage
+    if field.type is not None and storage in ("varchar", "bpchar"):
+        storage = "text"
     site = context.cast_site(node.typeName)
     if site is not None and (written is None or written.name != storage or written.modifier >= 0):
         context.type_edits[site.start] = (site.end, storage)
     return BoundField(field, logical, storage, TYPES[storage].oid, 0, 0, None)
+
+
+def _require_kept(field: Field, written: LogicalType) -> None:
+    """Without a type in the policy the column's own is the logical one, so that it may not become another."""
+    if written.length is not None:
+        _refuse_definition(
+            field,
+            f"its limit of {written.length} characters is too short for ciphertext",
+            f"Write type: {written} in the policy; pgveil then widens the column and keeps the limit.",
+        )
+    if written.array or written.storage != written.name:
+        _refuse_definition(
+            field,
+            f"ciphertext of {written} is kept in {written.storage}, which would then be its type",
+            f"Write type: {written} in the policy.",
+        )
 
 
 def _refuse_definition(field: Field, problem: str, hint: str) -> NoReturn:

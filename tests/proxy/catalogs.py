@@ -9,7 +9,8 @@ from policy.catalog import Catalog, Relation
 from policy.model import Policy
 from proxy import catalog_sql
 from proxy.addresses import Endpoint, ServerAddress
-from proxy.introspect import connector, read_catalog
+from proxy.catalog_snapshot import read_catalog
+from proxy.introspect import connector
 from tests.postgres import Database, Postgres
 
 NOTHING = Policy({}, {})

@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from policy.catalog import Catalog
 from proxy import catalog_sql
-from proxy.catalog_reader import DetailRows, SnapshotRows, build, with_details
+from proxy.catalog_reader import (
+    NO_DETAILS,
+    DatabaseRows,
+    DetailRows,
+    FunctionNames,
+    RelationRows,
+    build,
+    build_relations,
+    unchanged,
+    updated,
+    with_details,
+)
 
-NO_DETAILS = DetailRows([], [], [], [], [], [], [], [], [])
+DEFAULT = replace(NO_DETAILS, defaults=[(10, 2, "'x'::text")])
 
 
 def catalog() -> Catalog:
     """Two tables of the same columns, and a partition of the first with an attribute dropped."""
     flags = [catalog_sql.NOT_NULL | catalog_sql.IDENTITY, catalog_sql.HAS_DEFAULT]
     columns = (["id", "email"], [1, 2], [20, 25], [-1, -1], flags)
-    rows = SnapshotRows(
-        server=("app", 160004, "pgveil", "public", "public"),
-        schemas=[("public",), ("pg_catalog",)],
+    rows = RelationRows(
         relations=[(10, "public", "a", "p"), (11, "public", "b", "r"), (12, "public", "a1", "r")],
         columns=[(10, *columns), (11, *columns), (12, ["email"], [3], [25], [-1], [0])],
         types=[(20, "int8"), (25, "text")],
         parents=[(12, 10)],
         unique_indexes=[(10, [1, 2, 0], 1), (12, [3], 1), (99, [1], 1)],
-        role_settings=[("joe", "", "x, y")],
         definitions={},
-        default_search_path='"$user", public',
     )
-    return build(rows, 7)
+    database = DatabaseRows(
+        server=("app", 160004, "pgveil", "public", "public"),
+        schemas=[("public",), ("pg_catalog",)],
+        role_settings=[("joe", "", "x, y")],
+        default_search_path='"$user", public',
+        functions=FunctionNames(frozenset({"now"}), frozenset({"go", "f"}), frozenset({"go"})),
+    )
+    return build(database, build_relations(rows), 7)
 
 
 def test_relations_are_built_from_their_rows() -> None:
@@ -44,6 +60,7 @@ def test_relations_are_built_from_their_rows() -> None:
     assert (part.parents, part.columns[0].number) == ((10,), 3)
     assert (a.unique_indexes, part.unique_indexes) == ((("id",),), (("email",),))
     assert (built.generation, built.search_path("joe")) == (7, "x, y")
+    assert (built.functions, built.path_changers) == ({"now", "go", "f"}, {"go"})
 
 
 def test_details_are_put_beside_what_they_belong_to() -> None:
@@ -58,18 +75,40 @@ def test_details_are_put_beside_what_they_belong_to() -> None:
         partition_keys=[(10, [0, 1], [2], "RANGE ...")],
         generated_columns=[],
     )
-    detailed = with_details(catalog(), rows)
-    assert [column.default for column in detailed.relations[10].columns] == [None, "'x'::text"]
-    assert [column.default for column in detailed.relations[11].columns] == [None, None]
-    by_name = {dependent.name: dependent for dependent in detailed.relations[10].dependents}
+    detailed = with_details(catalog().relations, [10, 12], rows)
+    assert [column.default for column in detailed[10].columns] == [None, "'x'::text"]
+    assert [column.default for column in detailed[11].columns] == [None, None]
+    by_name = {dependent.name: dependent for dependent in detailed[10].dependents}
     assert (by_name["i"].kind, by_name["i"].keys, by_name["i"].columns) == ("unique index", ("id",), ("id",))
     assert by_name["no columns"].columns == ()
     assert (by_name["f"].references, by_name["f"].referenced) == (12, ("email",))
     assert by_name["g"].referenced == ()  # of a relation that the snapshot does not have
     assert by_name[""].columns == ("id", "email")
-    assert detailed.relations[11].dependents == ()
+    assert detailed[11].dependents == ()
 
 
-def test_without_details_nothing_changes() -> None:
-    before = catalog()
-    assert with_details(before, NO_DETAILS).relations == before.relations
+def test_what_stays_the_same_is_the_same_object() -> None:
+    before = catalog().relations
+    after = with_details(before, [10, 11], NO_DETAILS)
+    assert all(after[oid] is before[oid] for oid in before)
+    assert with_details(with_details(before, [10], DEFAULT), [10], NO_DETAILS) == before
+
+
+def test_only_what_has_changed_is_replaced() -> None:
+    before = catalog().relations
+    detailed = with_details(before, [10], DEFAULT)
+    again = catalog().relations
+    after = updated(detailed, [11], {10: again[10], 12: replace(again[12], name="a2")})
+    assert after[10] is detailed[10]  # with its details
+    assert after[12].name == "a2"
+    assert 11 not in after
+
+
+def test_an_unchanged_catalogue_is_known() -> None:
+    one = catalog()
+    assert updated(one.relations, [99], catalog().relations) is one.relations
+    assert unchanged(replace(one, generation=8), one)
+    assert not unchanged(replace(one, schemas=frozenset()), one)
+    assert not unchanged(
+        replace(one, relations=catalog().relations), one
+    )  # other objects: details may differ

@@ -182,3 +182,42 @@ async def test_check_finds_in_a_real_catalogue_what_would_go_wrong(
     assert not any("people_covering" in finding or "people_email_key" in finding for finding in found)
     assert not any("people_code_check" in finding or "_not_null" in finding for finding in found)
     assert any("public.letters_rest.email: the foreign key" in finding for finding in found)
+
+
+async def test_functions_that_may_change_the_search_path(database: Database) -> None:
+    parsed = (
+        ""
+        if database.postgres.version < 14
+        else (
+            "CREATE FUNCTION parsed() RETURNS text RETURN set_config('search_path', 'x', false);"
+            "CREATE FUNCTION calls_parsed() RETURNS text BEGIN ATOMIC SELECT parsed(); END;"
+            "CREATE FUNCTION harmless_parsed() RETURNS int RETURN 1;"
+        )
+    )
+    database.execute(
+        """
+        CREATE FUNCTION direct() RETURNS text LANGUAGE sql AS
+            'SELECT set_config(''search_path'', ''x'', false)';
+        CREATE FUNCTION sets() RETURNS void LANGUAGE plpgsql AS 'BEGIN SET LOCAL search_path TO x; END';
+        CREATE FUNCTION calls() RETURNS text LANGUAGE sql AS 'SELECT Direct()';
+        CREATE PROCEDURE "calls again"() LANGUAGE sql AS 'SELECT public.calls()';
+        CREATE FUNCTION runs(what text) RETURNS void LANGUAGE plpgsql AS 'BEGIN EXECUTE what; END';
+        CREATE FUNCTION runs_first(text) RETURNS void LANGUAGE plpgsql AS 'BEGIN EXECUTE $1; END';
+        CREATE FUNCTION step(text, int) RETURNS text LANGUAGE sql AS 'SELECT direct()';
+        CREATE AGGREGATE total(int) (SFUNC = step, STYPE = text);
+        CREATE FUNCTION pinned() RETURNS int LANGUAGE sql SET search_path = x AS 'SELECT 1';
+        CREATE FUNCTION harmless(direction int) RETURNS int LANGUAGE plpgsql AS
+            'BEGIN UPDATE t SET role = 1; EXECUTE format(''DROP TABLE %I'', direction); RETURN 1; END';
+        CREATE FUNCTION touched() RETURNS trigger LANGUAGE plpgsql AS
+            'BEGIN PERFORM direct(); RETURN NEW; END';
+        """
+        + parsed
+    )
+    expected = {"direct", "sets", "calls", "calls again", "runs", "runs_first", "step", "total"}
+    assert (await read(database)).path_changers == expected | (
+        {"parsed", "calls_parsed"} if parsed else set()
+    )
+
+
+async def test_without_functions_nothing_changes_the_search_path(database: Database) -> None:
+    assert (await read(database)).path_changers == frozenset()

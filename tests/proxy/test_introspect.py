@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -133,6 +134,9 @@ async def test_an_unlucky_exchange_of_names_is_seen(database16: Database) -> Non
     """Oid xor row version of each table becomes what that of the other was: no hash of it would show it."""
     with database16.connect() as connection:
 
+        def versions() -> list[tuple[Any, ...]]:
+            return connection.execute(catalog_sql.VERSIONS).fetchall()  # type: ignore[arg-type]
+
         def number(sql: str) -> int:
             row = connection.execute(sql).fetchone()
             assert row is not None
@@ -147,9 +151,9 @@ async def test_an_unlucky_exchange_of_names_is_seen(database16: Database) -> Non
             wanted = version ^ tables
             while number("SELECT txid_current() + 1") < wanted:
                 pass
-            before = number(catalog_sql.FINGERPRINT)
+            before = versions()
             connection.execute("ALTER TABLE users RENAME TO users_old; ALTER TABLE users_new RENAME TO users")
-            after = number(catalog_sql.FINGERPRINT)
+            after = versions()
             unlucky = number("SELECT xmin::text::int8 FROM pg_class WHERE oid = 'users'::regclass") == wanted
             assert before != after
 
@@ -299,3 +303,20 @@ async def test_a_password_comes_from_its_file(database16: Database, tmp_path: Pa
     connection = await connector(server)(database16.name)
     assert await connection.fetchval("SELECT current_user") == "with_scram"
     await connection.close()
+
+
+async def test_a_function_that_is_unknown_is_looked_for(database16: Database, policy: Policy) -> None:
+    catalogs = Catalogs(connector(address(database16.postgres)), policy, poll=0)
+    try:
+        first = await catalogs.get(database16.name)
+        assert await catalogs.refresh(database16.name, ["now", "go"]) is first
+        database16.execute(
+            "CREATE FUNCTION go() RETURNS text LANGUAGE sql AS"
+            " 'SELECT set_config(''search_path'', ''other'', false)'"
+        )
+        assert await catalogs.refresh(database16.name, ["now"]) is first
+        fresh = await catalogs.refresh(database16.name, ["go"])
+        assert fresh.catalog.path_changers == {"go"}
+        assert "now" in (fresh.catalog.functions or ())
+    finally:
+        await catalogs.close()

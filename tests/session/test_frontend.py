@@ -567,6 +567,15 @@ def test_function_calls_pass() -> None:
     assert play.session.idle
 
 
+@pytest.mark.parametrize(("oid", "known"), [(952, True), (2078, False), (16384, False)])
+def test_a_function_that_is_called_by_its_oid_may_change_the_search_path(oid: int, known: bool) -> None:
+    play = Playbook()
+    called = play.client(frame(FUNCTION_CALL, struct.pack("!Ihhh", oid, 0, 0, 0)), query("SELECT 1"))
+    assert called == (["FunctionCall", "Query SELECT 1"] if known else ["FunctionCall", "Flush"])
+    play.server(frame(ord("V"), struct.pack("!i", -1)), ready())
+    assert (play.session._state.search_path.value is not None) is known
+
+
 def test_portals_are_forgotten_with_their_transaction() -> None:
     play = Playbook()
     for number in range(100):

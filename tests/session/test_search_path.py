@@ -114,3 +114,19 @@ def test_what_the_server_reports_counts() -> None:
     assert path.value == ("archive",)
     path.end(committed=True)
     assert path.value == ("audit",)
+
+
+def test_what_is_not_known_is_known_again_from_servers_that_report_it() -> None:
+    path = SearchPath(("start",))
+    path.set(None)
+    path.settle()
+    assert path.value is None  # before PostgreSQL 18 nobody says
+    path.report(("other",))
+    path.set(None)
+    path.settle()
+    assert path.value == ("other",)
+    path.set(None, local=True)
+    path.settle()
+    assert path.value == ("other",)
+    path.end(committed=True)
+    assert path.value == ("other",)

@@ -46,6 +46,14 @@ REFUSED = 'ERROR 0A000: ORDER BY is not possible on protected column "public.use
 # --- simple queries --------------------------------------------------------------------------------------
 
 
+def test_a_search_path_set_by_the_only_row_that_is_asked_for_is_known() -> None:
+    play = Playbook()
+    setting = parse("SELECT set_config('search_path', 'other', false)")
+    play.client(setting, bind(), execute("", 1), SYNC)
+    play.server(PARSE_COMPLETE, BIND_COMPLETE, row("other"), SUSPENDED, ready())
+    assert play.session._state.search_path.value == ("other",)
+
+
 def test_a_statement_on_nothing_protected_goes_as_it_came() -> None:
     play = Playbook()
     message = packed(query("SELECT note FROM users /* as it came */"))

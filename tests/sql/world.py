@@ -51,8 +51,13 @@ tables:
   accounts:
     login: lookup
     pin: secret
+    later: secret
   planned:
     token: secret
+    number: {class: secret, type: int4}
+    at: {class: secret, type: timestamptz}
+    price: {class: lookup, type: "numeric(12,2)"}
+    label: {class: lookup, type: varchar}
 """
 
 USERS = {
@@ -127,6 +132,8 @@ def _relations() -> list[Relation]:
         view(24, "frozen", {"id": "int8", "email": "text"}, "SELECT id, email FROM public.users", "m"),
         view(25, "staff.people", {"id": "int8", "name": "text"}, "SELECT id, email FROM public.users"),
         view(26, "names", {"name": "text"}, "SELECT name FROM public.plain"),
+        view(27, "going", {"id": "int8", "went": "text"}, "SELECT id, public.go() AS went FROM public.plain"),
+        view(28, "gone", {"went": "text"}, "SELECT went FROM public.going"),
         _accounts(),
     ]
 
@@ -138,4 +145,4 @@ def world() -> Binding:
         path = Path(directory) / "policy.yaml"
         path.write_text(POLICY)
         policy = load(path)
-    return bind(policy, catalog_of(*_relations()))
+    return bind(policy, replace(catalog_of(*_relations()), path_changers=frozenset({"go", "p_go"})))

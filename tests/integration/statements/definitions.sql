@@ -149,7 +149,6 @@ SET search_path = other; UPDATE pg_settings SET setting = 'public' WHERE name = 
 -- ways: simple
 SET search_path = other; DO $$ BEGIN PERFORM set_config('search_path', 'public', false); END $$; INSERT INTO users (email) VALUES ('kanarie-5')
 -- case: the search path changed by a function (lesson 9) | refused
--- bug: H8-17b, a leak
 -- ways: simple
 -- setup: CREATE FUNCTION public.go() RETURNS text LANGUAGE sql AS 'SELECT set_config(''search_path'', ''public'', false)'
 -- teardown: DROP FUNCTION IF EXISTS public.go()
