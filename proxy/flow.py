@@ -44,7 +44,7 @@ class Session(Protocol):
     @property
     def closing(self) -> bool: ...  # whether the session ends, once `to_frontend` is sent
     @property
-    def alert(self) -> bool: ...  # whether there is a request, or `closing`, or `announce_ddl`
+    def alert(self) -> bool: ...  # whether one of the above may ask for something
     @property
     def idle(self) -> bool: ...  # outside a transaction, nothing outstanding, no part of a message
 
@@ -284,7 +284,7 @@ class _FrontendSide(asyncio.Protocol):
             flow.backend.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
             pieces.clear()
         flow.from_frontend = data[-5:]
-        if session.to_frontend or session.alert or not session.reading:
+        if session.to_frontend or session.alert:
             flow.settle()
 
     def eof_received(self) -> bool:

@@ -25,7 +25,7 @@ class PassingSession:
 
     @property
     def alert(self) -> bool:
-        return self.closing or self.announce_ddl or self.request is not None
+        return self.closing or self.announce_ddl or not self.reading or self.request is not None
 
     def frontend_received(self, data: bytes) -> None:
         self.idle = False

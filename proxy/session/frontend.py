@@ -275,12 +275,12 @@ class Frontend:
                 self._planning.confirm(statement)
             except ServerError as error:
                 return self._poison(Kind.BIND, error)
+        if portal:  # the next one without a name takes its place; those with names end with the transaction
+            state.unsettled = True
         if statement.plain:
             state.names.portals[portal] = statement.portal
-            state.unsettled = True
             state.replies.append(BIND)
             return None
-        state.unsettled = True
         if statement.plan.parameters is None:
             formats = _result_formats(data, at + HEADER + len(portal) + len(name) + 2, end)
             state.names.portals[portal] = Portal(statement.plan, formats)

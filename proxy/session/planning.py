@@ -46,9 +46,10 @@ class Planning:
             raise Wait(flush=True)
         if state.catalog_changed and state.status == _IDLE and not state.replies:
             self._read_catalog(None)
-        self._raise_error()
+        if self.error is not None:
+            self._raise_error()
         planner = state.context.planner()
-        encoded = self._utf8(text)
+        encoded = text if state.utf8 and text.isascii() else self._utf8(text)
         if encoded is None:
             if planner.mentions(text.decode("latin-1")):
                 raise InvalidValue("the statement is not in the client's encoding", sqlstate="22021")

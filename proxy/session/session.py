@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from proxy.errors import ServerError, Shutdown
 from proxy.session.backend import Backend
-from proxy.session.frontend import Frontend
+from proxy.session.frontend import OUTSTANDING, Frontend
 from proxy.session.requests import Request
 from proxy.session.state import SessionContext, State
 from proxy.wire.errors import ProtocolError
@@ -57,12 +57,6 @@ class Session:
         self._state.announce_ddl = value
 
     @property
-    def alert(self) -> bool:
-        """Whether the shell has to look at `request`, `closing` and `announce_ddl`."""
-        state = self._state
-        return state.closing or state.announce_ddl or bool(state.requests)
-
-    @property
     def idle(self) -> bool:
         """Outside a transaction, nothing outstanding, no part of a message held."""
         return (
@@ -70,6 +64,18 @@ class Session:
             and not self._state.replies
             and not self._frontend.partial
             and not self._backend.partial
+        )
+
+    @property
+    def alert(self) -> bool:
+        """Whether the shell has to look at the above: one question for each chunk, in the place of four."""
+        state = self._state
+        return (
+            state.closing
+            or state.announce_ddl
+            or self._frontend.waiting
+            or len(state.replies) >= OUTSTANDING
+            or bool(state.requests)
         )
 
     # --- what the shell calls ---------------------------------------------------------------------------

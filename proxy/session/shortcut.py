@@ -18,6 +18,7 @@ _DESCRIBE_EXECUTE = frame(frames.DESCRIBE, b"P\0") + _EXECUTE
 _SYNC = frame(frames.SYNC)
 _UNPROTECTED = id(None)  # where `Planner.descriptions` keeps what holds nothing protected
 _ROW, _COMPLETE, _DESCRIPTION = frames.DATA_ROW, frames.COMMAND_COMPLETE, frames.ROW_DESCRIPTION
+_READY = frames.READY_FOR_QUERY
 
 
 def pass_request(state: State, data: bytes, at: int) -> int:
@@ -52,7 +53,7 @@ def _executed(portal: Portal) -> Reply:
 
 
 def pass_reply(state: State, data: bytes, at: int) -> int:
-    """Past the answers to plain statements, up to their ReadyForQuery; no result and no COPY is open."""
+    """Past the answers to plain statements, ReadyForQuery included; no result and no COPY is open."""
     replies, size, length = state.replies, len(data), LENGTH.unpack_from
     known = state.context.planner().descriptions
     while replies and size - at >= HEADER:
@@ -75,6 +76,11 @@ def pass_reply(state: State, data: bytes, at: int) -> int:
                 break
             if head is PLAIN_DESCRIBE:
                 replies.popleft()
+        elif kind == _READY:
+            if (head is not PLAIN_QUERY and head is not SYNC) or state.unsettled:
+                break
+            replies.popleft()
+            state.status = data[at + HEADER]
         elif (kind == frames.BIND_COMPLETE and head is BIND) or (
             kind == frames.NO_DATA and head is PLAIN_DESCRIBE
         ):

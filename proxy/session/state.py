@@ -65,6 +65,7 @@ class State:
         self.copy_mode: int | None = None  # type byte of the CopyResponse while a COPY is open
         self.taking_copy = False  # between CopyInResponse and CopyDone or CopyFail
         self.encoding_known = True
+        self.utf8 = True  # the client's encoding is UTF-8
         self._reported = {"DateStyle": "ISO, MDY", "IntervalStyle": "postgres", "TimeZone": "UTC"}
         self._settings = Settings("utf-8", "ISO, MDY", "postgres", "UTC")
         self._protector: Protector | None = None
@@ -88,6 +89,7 @@ class State:
         if name == "client_encoding":
             encoding = python_encoding(value)
             self.encoding_known = encoding is not None
+            self.utf8 = encoding == "utf-8"
             name, value = "encoding", encoding or "utf-8"
         elif name not in self._reported:
             return

@@ -84,9 +84,10 @@ def test_the_answer_to_plain_statements_up_to_its_end() -> None:
     assert isinstance(shape, RowDescription)
     judge(state, shape.pack()[HEADER:], None)
     first = packed(shape, row("x"), complete())
-    assert pass_reply(state, first + packed(ready()), 0) == len(first)
-    assert state.replies.popleft() is PLAIN_QUERY  # ReadyForQuery is for the long way
+    assert pass_reply(state, first + packed(ready("T")), 0) == len(first + packed(ready()))
+    assert state.status == ord("T")
     second = packed(PARSE_COMPLETE, BIND_COMPLETE, shape, row("x"), complete())
+    state.unsettled = True  # something has to be done when the transaction ends
     assert pass_reply(state, second + packed(ready()), 0) == len(second)
     assert list(state.replies) == [SYNC]
     state.replies += (BIND, PLAIN_DESCRIBE, PLAIN_EXECUTE)
