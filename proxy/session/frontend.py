@@ -68,6 +68,8 @@ class Frontend:
         self._copy = CopyInput(state, self._planning)
         largest = state.context.max_message_size
         self._limits = {kind: min(limit, largest) for kind, limit in FRONTEND_LIMITS.items()}
+        # the server answers a Flush with a body by an error that belongs to no reply
+        self._limits[frames.FLUSH] = LENGTH.size
         self._handlers = {
             frames.QUERY: self._query,
             frames.PARSE: self._parse,

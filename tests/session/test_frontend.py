@@ -50,6 +50,7 @@ MALFORMED = {
     "length below four": b"Q\0\0\0\3",
     "negative length": b"Q\xff\xff\xff\xff",
     "sync too long": frame(ord("S"), b"x" * 10_000),
+    "flush with a body": frame(ord("H"), b"\0"),
     "parse without end": frame(PARSE, b"s"),
     "parse without text": frame(PARSE, b"s\0"),
     "bind without names": frame(BIND, b""),
