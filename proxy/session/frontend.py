@@ -52,6 +52,7 @@ _LARGE_OBJECT_FUNCTIONS = frozenset(
     (715, 764, 765, 952, 953, 954, 955, 956, 957, 958, 964, 1004, 3170, 3171, 3172, 3457, 3458, 3459, 3460)
 )
 _ANY_FUNCTION = TextPlan((StatementPlan(effects=(SetSearchPath(None, known=False), SettingChange())),))
+_BEFORE_EXECUTION = ("08P01", "26000")  # what the server finds before it looks at the transaction
 _STRUCT_ERRORS = (ProtocolError, struct.error)
 
 
@@ -250,8 +251,9 @@ class Frontend:
         return Parse(name, POISON).pack()
 
     def _refusal(self, error: ServerError) -> ErrorResponse:
-        """The client's error; in a failed transaction every statement has the same one."""
-        if self._state.status == _FAILED and not self._state.replies:
+        """The client's error; in a failed transaction all that is executed has the same one."""
+        failed = self._state.status == _FAILED and not self._state.replies
+        if failed and error.sqlstate not in _BEFORE_EXECUTION:
             error = ServerError(
                 "current transaction is aborted, commands ignored until end of transaction block",
                 sqlstate="25P02",

@@ -11,8 +11,10 @@ from tests.session.playbook import (
     Message,
     Playbook,
     bind,
+    complete,
     error,
     parse,
+    query,
     ready,
 )
 
@@ -55,6 +57,16 @@ def test_a_wrong_number_of_values(sql: str) -> None:
     ]
     answer = play.server(error("42601", "syntax error"), ready())
     assert answer[0].startswith("ERROR 08P01: bind message supplies 2 parameters")
+
+
+def test_a_failed_transaction_does_not_hide_a_wrong_number() -> None:
+    """The server counts before it looks at the transaction."""
+    play = prepared(INSERT)
+    play.client(query("BEGIN"), query("SELECT 1/0"))
+    play.server(complete("BEGIN"), ready("T"), error("22012"), ready("E"))
+    for sent, expected in ((bind("a", name="s"), "08P01"), (bind("1", "a", "b", name="none"), "26000")):
+        play.client(sent, SYNC)
+        assert play.server(error("25P02"), ready("E"))[0].startswith(f"ERROR {expected}")
 
 
 @pytest.mark.parametrize(
