@@ -5,6 +5,8 @@ Source: pg_cast.dat (castcontext 'i' and 'a'), pg_operator.dat; documentation 10
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from policy.types import LogicalType
 
 STRINGS = frozenset({"text", "varchar", "bpchar"})
@@ -12,6 +14,17 @@ _NUMBERS = frozenset({"int2", "int4", "int8", "float4", "float8", "numeric"})
 _MOMENTS = frozenset({"date", "timestamp", "timestamptz"})
 _DURATIONS = frozenset({"time", "interval"})
 _JSON = frozenset({"json", "jsonb"})
+
+_PREFERRED = frozenset({"text", "float8", "timestamptz", "interval", "bool", "inet"})
+_CATEGORIES = {"S": STRINGS, "N": _NUMBERS, "D": _MOMENTS | {"time"}}
+_NUMBERS_UP = ("int2", "int4", "int8", "numeric", "float4", "float8")  # each becomes those after it
+_IMPLICIT: dict[str, frozenset[str]] = {
+    **dict.fromkeys(STRINGS, STRINGS),
+    **{name: frozenset(_NUMBERS_UP[i + 1 :]) for i, name in enumerate(_NUMBERS_UP)},
+    "date": frozenset({"timestamp", "timestamptz"}),
+    "timestamp": frozenset({"timestamptz"}),
+    "time": frozenset({"interval"}),
+}
 
 _NAMES = {
     "varchar": "character varying",
@@ -37,6 +50,31 @@ def assignable(source: LogicalType, target: LogicalType) -> bool:
     if source.name in ("timestamp", "timestamptz") and target.name == "time":
         return True
     return source.name == target.name or target.name in STRINGS or _together(source, target, _JSON)
+
+
+def implicit(source: LogicalType, target: LogicalType) -> bool:
+    """Whether a value of one type becomes one of the other wherever that is needed."""
+    if source.array != target.array:
+        return False
+    return source.name == target.name or target.name in _IMPLICIT.get(source.name, ())
+
+
+def common_type(types: Sequence[LogicalType]) -> LogicalType | None:
+    """The type of alternatives, without limits (documentation, 10.5); None where PostgreSQL has an error."""
+    chosen = types[0]
+    for other in types[1:]:
+        if other.array != chosen.array or (not chosen.array and _category(other) != _category(chosen)):
+            return None
+        preferred = not chosen.array and chosen.name in _PREFERRED
+        if not preferred and implicit(chosen, other) and not implicit(other, chosen):
+            chosen = other
+    if not all(implicit(one, chosen) for one in types):
+        return None
+    return LogicalType(chosen.name, array=chosen.array)
+
+
+def _category(logical: LogicalType) -> str:
+    return next((name for name, types in _CATEGORIES.items() if logical.name in types), logical.name)
 
 
 def comparable(one: LogicalType, other: LogicalType) -> bool:

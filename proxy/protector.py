@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from struct import unpack_from
 
 from crypto.envelope import MARKER, is_ascii, is_binary
@@ -17,13 +18,13 @@ from crypto.errors import DecryptionError, KeyExhausted, UnknownKey
 from crypto.keyring import FieldKey, Keyring
 from crypto.manager import KeyNeed
 from policy.binding import BoundField
-from policy.types import TYPES
+from policy.types import TYPES, LogicalType
 from proxy.errors import CannotOpen, InvalidValue, KeysUnavailable
 from proxy.sql.array_literal import NUMBER
 from proxy.sql.literal import literal_value
-from proxy.sql.plan import ResultColumn, Results, Role, Shape, Slot, TextPlan
+from proxy.sql.plan import ResultColumn, Results, Role, Shape, Slot, TextPlan, Use
 from proxy.storage_text import array_items, array_text, binary_array, binary_items, bytea_bytes
-from proxy.values import Settings, codec, comparers, read_cast, readers
+from proxy.values import Reader, Settings, codec, comparers, displayers, read_cast, readers
 from proxy.values.arrays import pack, unpack
 from proxy.wire.frontend import format_of
 from proxy.wire.rows import RowRewriter
@@ -130,11 +131,9 @@ class Protector:
 
     def _parameter_sealer(self, role: Role, wire_format: int, declared: int, settings: Settings) -> Transform:
         """What `seal_parameter` does with every value of one role, format and declared type."""
-        logical = role.field.type.array_of if role.array else role.field.type
-        make = comparers if role.compared else readers
         stored = self._array_sealer(role, wire_format) if role.array else self.sealer(role.field, wire_format)
         if role.cast is None:
-            read = make(declared, logical)[wire_format]
+            read = _reader(role, declared, wire_format)
 
             def seal(raw: bytes) -> bytes:
                 try:
@@ -145,12 +144,13 @@ class Protector:
             return seal
 
         cast = role.type
+        assign = _reader(role, cast.oid, BINARY)
 
         def seal_cast(raw: bytes) -> bytes:
             canonical = read_cast(raw, wire_format, declared, cast, settings)
             binary = codec(cast).to_binary(canonical, settings)
             try:
-                return stored(make(cast.oid, logical)[BINARY](binary, settings))
+                return stored(assign(binary, settings))
             except KeyExhausted:
                 raise _exhausted(role) from None
 
@@ -206,7 +206,7 @@ class Protector:
         if column.shape is Shape.ARRAY:
             return self._array_opener(field, column, wire_format)
         canonical = self.canonical_opener(field, wire_format)
-        values, settings = codec(column.type), self.settings
+        values, settings = codec(_padded(column.type, field)), self.settings
         as_it_is = values.text_is_canonical if wire_format == TEXT else values.binary_is_canonical
         if as_it_is and settings.encoding == "utf-8":
             return canonical
@@ -257,8 +257,7 @@ class Protector:
 
     def _array_opener(self, field: BoundField, column: ResultColumn, wire_format: int) -> Transform:
         assert column.type is not None
-        logical, settings = column.type, self.settings
-        values = codec(logical)
+        values, settings = codec(_padded(column.type, field)), self.settings
         write = values.to_binary if wire_format == BINARY else values.to_text
         open_ = self.canonical_opener(field, TEXT if wire_format == TEXT else BINARY)
 
@@ -273,6 +272,42 @@ class Protector:
         from proxy.json_results import JsonResults
 
         return JsonResults(self, column.fields, wire_format).open
+
+
+def _reader(role: Role, declared: int, wire_format: int) -> Reader:
+    """What reads a value for all that becomes of it; it raises InvalidValue where that is not the same."""
+
+    def of(logical: LogicalType) -> LogicalType:
+        return logical.array_of if role.array else logical
+
+    made = [
+        make(declared, of(role.field.type))[wire_format]
+        for use, make in ((Use.STORED, readers), (Use.COMPARED, comparers))
+        if use in role.use
+    ]
+    if role.shown is not None:
+        made.append(displayers(declared, of(role.shown))[wire_format])
+    if len(made) == 1:
+        return made[0]
+
+    def read(raw: bytes, settings: Settings) -> bytes:
+        found = {reader(raw, settings) for reader in made}
+        if len(found) > 1:
+            raise InvalidValue(
+                f'a value that is given back as well as stored in, or compared with, "{role.field.field}"'
+                " has another form there",
+                sqlstate="0A000",
+                hint="Write the value twice.",
+            )
+        return found.pop()
+
+    return read
+
+
+def _padded(shown: LogicalType, field: BoundField) -> LogicalType:
+    """A char(n) has its padding also where its type has lost the limit."""
+    own = field.type
+    return replace(shown, modifier=own.modifier) if shown.name == own.name == "bpchar" else shown
 
 
 def _exhausted(role: Role) -> KeysUnavailable:

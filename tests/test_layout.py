@@ -59,6 +59,8 @@ TESTED_THROUGH = {
     "proxy/sql/scope.py": "tests/sql/fixtures",
     "proxy/sql/sources.py": "tests/sql/fixtures",
     "proxy/sql/tables.py": "tests/sql/fixtures",
+    "proxy/sql/roles.py": "tests/sql/fixtures",
+    "proxy/sql/unify.py": "tests/sql/fixtures",
     "proxy/sql/value.py": "tests/sql/fixtures",
     "proxy/session/copy_input.py": "tests/session/test_frontend.py",
     "proxy/session/planning.py": "tests/session/test_frontend.py",

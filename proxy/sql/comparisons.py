@@ -6,10 +6,15 @@ no cast, and a parameter, take the type of what they meet.
 
 from __future__ import annotations
 
-from policy.conversions import comparable, sql_name
+from dataclasses import replace
+
+from policy.conversions import common_type, comparable, sql_name
 from policy.types import LogicalType
 from proxy.errors import Refused
-from proxy.sql.value import Open, Roles, Value, fit, require_deterministic, require_plain, unify
+from proxy.sql.plan import Use
+from proxy.sql.roles import Roles
+from proxy.sql.unify import fit
+from proxy.sql.value import HINTS, NULL, Open, Value, refuse, require_deterministic, require_plain
 
 _HINT = "No operator matches the given name and argument types. You might need to add explicit type casts."
 
@@ -32,7 +37,21 @@ def compare(
         _require_operator(_type_of_field(left), _type_of_open(item), operator)
     for item in left.opens:
         _require_operator(_type_of_open(item), _type_of_field(right), operator)
-    unify([left, right], roles, construct, compared=True, alone=alone)
+    known = left if left.field is not None else right
+    assert known.field is not None
+    if known.field.type.name == "bpchar" and left.sources and right.sources:
+        refuse(known.field, f"a comparison of other values in {construct}", HINTS["value"])
+    for value in (left, right):
+        _require_own_spaces(value, construct)
+        fit(value, known.field, roles, construct, array=known.array, use=Use.COMPARED, alone=alone)
+
+
+def _require_own_spaces(value: Value, construct: str) -> None:
+    """Trailing spaces count in text, and do not in char(n): ciphertexts know but the column's own rule."""
+    if value.field is None or value.type is None or value.sources:
+        return
+    if (value.type.name == "bpchar") != (value.field.type.name == "bpchar"):
+        refuse(value.field, f"a cast in {construct}", HINTS["value"])
 
 
 def _compare_rows(left: Value, right: Value, roles: Roles, construct: str, operator: str) -> None:
@@ -52,13 +71,71 @@ def compare_elements(value: Value, array: Value, roles: Roles, construct: str, o
     require_deterministic(array, construct)
     for item in array.opens:
         _require_operator(_type_of_field(value), _type_of_element(item), operator)
+    for part in (value, array):
+        _require_own_spaces(part, construct)
+        roles.use(part, Use.COMPARED, construct)
     if value.field is not None:
-        fit(array, value.field, roles, construct, array=True, compared=True)
+        fit(array, value.field, roles, construct, array=True, use=Use.COMPARED)
     elif array.field is not None:
-        fit(value, array.field, roles, construct, compared=True)
+        fit(value, array.field, roles, construct, use=Use.COMPARED)
     else:
         require_plain(value, construct)
         require_plain(array, construct)
+
+
+def meet_in_list(roles: Roles, values: list[Value]) -> None:
+    """Several constants of IN become one array, of the type that all have in common."""
+    typed = [value for value in values if not value.untyped]
+    types = [value.type or value.field.type for value in typed if value.field is not None]
+    common = common_type(types) if types else None
+    if common is None:
+        return
+    if len(values) > 2:
+        for value in values[1:]:
+            roles.meet(value, common)
+    elif common.name == "float4" and len(types) > 1:  # it may stand for many, which are read otherwise
+        assert values[0].field is not None
+        refuse(values[0].field, "IN with numbers", "Write the numbers as strings.")
+
+
+def nullif(left: Value, right: Value, roles: Roles) -> Value:
+    """The first of two values that were compared, of the type that it was compared as."""
+    if left.null:
+        return right if right.opens else NULL
+    if left.opens:
+        return roles.of(left.opens[0]) or left
+    _require_left_type(left, right, roles)
+    if left.untyped and right.field is not None and not right.untyped:
+        kind = replace(right.type or right.field.type, modifier=-1)
+        roles.meet(left, kind)
+        left = replace(left, type=kind, untyped=False)
+    return _as_compared(left)
+
+
+def _require_left_type(left: Value, right: Value, roles: Roles) -> None:
+    """An integer that is compared with another number becomes one of that type, and comes back as such."""
+    if left.field is None or left.untyped or right.field is None:
+        return
+    if right.untyped:  # a parameter may be declared with a type
+        if left.field.type.family in ("int", "float4"):
+            roles.show(right, "NULLIF")
+        return
+    roles.by_types = True
+    types = [(value.type or value.field.type).element for value in (left, right) if value.field is not None]
+    common = common_type(types)
+    spaces = types[0].name == "bpchar" != types[1].name
+    if common is not None and (common.family != types[0].family or spaces):
+        refuse(left.field, f"NULLIF of a {types[0]} and a {types[1]}", HINTS["value"])
+
+
+def _as_compared(value: Value) -> Value:
+    """Two varchars are compared as text, and one comes back as text."""
+    if value.field is None or value.array:
+        return value
+    kind = value.type or value.field.type
+    if kind.array or kind.name != "varchar":
+        return value
+    return replace(value, type=LogicalType("text"))
 
 
 # --- operators -------------------------------------------------------------------------------------------

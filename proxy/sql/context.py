@@ -13,8 +13,9 @@ from proxy.errors import Refused
 from proxy.sql.literal import LITERAL_TOKENS
 from proxy.sql.parse import Node, Parsed, ast
 from proxy.sql.plan import Effect, Results, SetSearchPath, TextPlan
+from proxy.sql.roles import Roles
 from proxy.sql.scope import Columns, Item, Scope, Source, relation_columns
-from proxy.sql.value import CastSite, Roles
+from proxy.sql.value import CastSite
 
 SERVER_SCHEMAS = SYSTEM_SCHEMAS | {"pg_toast", "pg_temp"}
 

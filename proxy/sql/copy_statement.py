@@ -15,13 +15,15 @@ from proxy.sql.sources import relation_source
 from proxy.sql.value import Value, require_usable
 
 
-def copy(context: Context, node: Node, column: Callable[[Value], ResultColumn | None]) -> CopyPlan | None:
+def copy(
+    context: Context, node: Node, column: Callable[[Context, Value], ResultColumn | None]
+) -> CopyPlan | None:
     """The plan of a COPY; None if nothing protected streams. Raises Refused for the server's own files."""
     columns = _columns(context, node)
     for _, value in columns:
         for field in value.fields:
             require_usable(field, "COPY")
-    planned = tuple(column(value) for _, value in columns)
+    planned = tuple(column(context, value) for _, value in columns)
     if not any(planned):
         return None
     if node.filename is not None or node.is_program:

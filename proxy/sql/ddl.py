@@ -12,6 +12,7 @@ from proxy.errors import Refused
 from proxy.sql.context import Context, descendants, refuse_statement
 from proxy.sql.expressions import condition, infer
 from proxy.sql.parse import Node, ast
+from proxy.sql.plan import Use
 from proxy.sql.queries import refuse_copy
 from proxy.sql.scope import Item, Scope, Source
 from proxy.sql.tables import changes, index_element, refuse_shadow, table_scope
@@ -24,6 +25,7 @@ _ESCAPES = re.compile(r"[eE]'|[uU]&['\"]")  # strings whose escapes could spell 
 def view(context: Context, node: Node) -> None:
     """CREATE VIEW: resolved through its definition from then on."""
     output = context.query(context, Scope(), node.query)
+    _keep_in_view(context, output)
     protected = any(value.protected for _, value in output.columns)
     if node.view.relpersistence == "t":
         refuse_shadow(context, node.view)
@@ -34,6 +36,14 @@ def view(context: Context, node: Node) -> None:
         )
     replaced = bool(context.binding.catalog.named(node.view.relname))
     changes(context, node.view.relname if protected or replaced else None)
+
+
+def _keep_in_view(context: Context, output: Item) -> None:
+    """A view's own values may be shown, compared, and stored by whoever reads it."""
+    for _, column in output.columns:
+        value = context.roles.show(column, "a view")
+        for part in [part for _, part in value.row] if value.row is not None else [value]:
+            context.roles.use(part, Use.STORED | Use.COMPARED, "a view")
 
 
 def create_table_as(context: Context, node: Node) -> None:
@@ -48,6 +58,7 @@ def create_table_as(context: Context, node: Node) -> None:
         output = Item([])
     else:
         output = context.query(context, Scope(), node.query)
+        _keep_in_view(context, output)
     protected = any(value.protected for _, value in output.columns)
     if node.objtype.name != "OBJECT_MATVIEW":
         refuse_copy(context, target, output, "CREATE TABLE AS")

@@ -6,16 +6,16 @@ from policy.binding import BoundField
 from proxy.sql.context import Context
 from proxy.sql.expressions import condition, infer, stands_alone
 from proxy.sql.parse import Node, ast
-from proxy.sql.plan import SetSearchPath, SettingChange
+from proxy.sql.plan import SetSearchPath, SettingChange, Use
 from proxy.sql.queries import target_list, with_clause
 from proxy.sql.scope import Item, Scope, Source
 from proxy.sql.sources import from_clause, relation_source
+from proxy.sql.unify import fit
 from proxy.sql.value import (
     HINTS,
     NULL,
     PLAIN,
     Value,
-    fit,
     refuse,
     require_deterministic,
     require_plain,
@@ -47,7 +47,7 @@ def assign(
         field = known.field
         context.touched.add(field)
         require_usable(field, clause)
-        fit(value, field, context.roles, clause, alone=stands_alone(written))
+        fit(value, field, context.roles, clause, use=Use.STORED, alone=stands_alone(written))
         return
     if known is None and not source.opaque:
         table = source.relation.name if source.relation is not None else source.name

@@ -9,24 +9,22 @@ from pglast.enums import A_Expr_Kind, SubLinkType
 
 from policy.types import LogicalType
 from proxy.sql.array_literal import array_of_literals
-from proxy.sql.comparisons import compare, compare_elements
+from proxy.sql.comparisons import compare, compare_elements, meet_in_list, nullif
 from proxy.sql.context import Context, children
 from proxy.sql.functions import function_call
 from proxy.sql.parse import Node, ast
 from proxy.sql.scope import SYSTEM_COLUMNS, Scope
+from proxy.sql.unify import left as left_query
+from proxy.sql.unify import unify, with_cast
 from proxy.sql.value import (
     HINTS,
     NULL,
     PLAIN,
     Open,
     Value,
-    refuse,
     require_deterministic,
     require_plain,
     require_usable,
-    same_either_way,
-    unify,
-    with_cast,
 )
 
 
@@ -163,8 +161,10 @@ def _coalesce(context: Context, scope: Scope, node: Node) -> Value:
 
 
 def _case(context: Context, scope: Scope, node: Node) -> Value:
-    subject = infer(context, scope, node.arg) if node.arg is not None else None
-    results = []
+    # a string of no type is text there
+    subject = left_query(infer(context, scope, node.arg)) if node.arg is not None else None
+    # the default is first where types are brought together
+    results = [infer(context, scope, node.defresult) if node.defresult is not None else NULL]
     for when in node.args:
         test = infer(context, scope, when.expr)
         if subject is None:
@@ -173,7 +173,6 @@ def _case(context: Context, scope: Scope, node: Node) -> Value:
             alone = stands_alone(node.arg, when.expr)
             compare(subject, test, context.roles, "comparison in CASE", alone=alone)
         results.append(infer(context, scope, when.result))
-    results.append(infer(context, scope, node.defresult) if node.defresult is not None else NULL)
     return unify(results, context.roles, "CASE")
 
 
@@ -187,7 +186,8 @@ def _array(context: Context, scope: Scope, node: Node) -> Value:
     if whole is not None and (known := context.roles.of(whole)) is not None:
         return known
     value = unify([infer(context, scope, item) for item in node.elements or ()], context.roles, "ARRAY[]")
-    if value.field is not None and not value.array:
+    value = left_query(value) if value.untyped else value  # of strings of no type, it is an array of texts
+    if value.field is not None and not value.array and not value.field.type.array:
         return replace(value, array=True)
     require_plain(value, "ARRAY[] of JSON, rows or arrays")
     return Value(opens=tuple(replace(item, levels=item.levels - 1) for item in value.opens), whole=whole)
@@ -230,14 +230,16 @@ def _expression(context: Context, scope: Scope, node: Node) -> Value:
         return _sign(context, scope, node, operator)
     if kind == A_Expr_Kind.AEXPR_IN and operator in _EQUALITY:
         left = infer(context, scope, node.lexpr)
-        for item in node.rexpr:
-            compare(left, infer(context, scope, item), context.roles, "IN", operator=operator)
+        items = [infer(context, scope, item) for item in node.rexpr]
+        for item in items:
+            compare(left, item, context.roles, "IN", operator=operator)
+        meet_in_list(context.roles, [left, *items])
         return PLAIN
     left, right = infer(context, scope, node.lexpr), _side(context, scope, node.rexpr)
     alone = stands_alone(node.lexpr, node.rexpr)
     if kind == A_Expr_Kind.AEXPR_NULLIF:
         compare(left, right, context.roles, "NULLIF")
-        return _nullif(context, left, right)
+        return nullif(left, right, context.roles)
     if kind in (A_Expr_Kind.AEXPR_DISTINCT, A_Expr_Kind.AEXPR_NOT_DISTINCT):
         compare(left, right, context.roles, "IS DISTINCT FROM", alone=alone)
         return PLAIN
@@ -252,25 +254,6 @@ def _expression(context: Context, scope: Scope, node: Node) -> Value:
     require_plain(left, construct, hint)
     require_plain(right, construct, hint)
     return PLAIN
-
-
-def _nullif(context: Context, left: Value, right: Value) -> Value:
-    """The first of two values that were compared. What is looked for need not be what would be stored."""
-    if left.null:
-        return right if right.opens else NULL
-    if not left.opens:
-        return _as_compared(left)
-    value = context.roles.of(left.opens[0]) or left
-    if value.field is not None and not same_either_way(value.field):
-        refuse(value.field, "a value that is both compared and given back, in NULLIF,", HINTS["twice"])
-    return value
-
-
-def _as_compared(value: Value) -> Value:
-    """Two varchars are compared as text, and one comes back as text."""
-    if value.field is None or value.array or (value.type or value.field.type).name != "varchar":
-        return value
-    return replace(value, type=LogicalType("text"))
 
 
 def _side(context: Context, scope: Scope, node: Node) -> Value:
@@ -326,6 +309,7 @@ def _sublink(context: Context, scope: Scope, node: Node) -> Value:
     kind = node.subLinkType
     if kind == SubLinkType.EXISTS_SUBLINK:
         return PLAIN
+    item.columns = [(name, left_query(value)) for name, value in item.columns]
     values = [value for _, value in item.columns]
     if kind == SubLinkType.EXPR_SUBLINK:
         return values[0] if len(values) == 1 else Value(row=tuple(item.columns)) if values else PLAIN
@@ -344,7 +328,7 @@ def _sublink(context: Context, scope: Scope, node: Node) -> Value:
 
 def array_of(value: Value, construct: str) -> Value:
     """The array whose elements are such values."""
-    if value.field is not None and not value.array:
+    if value.field is not None and not value.array and not value.field.type.array:
         return replace(value, array=True)
     require_plain(value, construct)
     return PLAIN

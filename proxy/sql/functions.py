@@ -8,10 +8,11 @@ from dataclasses import replace
 from policy.server_code import may_change_search_path
 from proxy.sql.context import Context, refuse_statement
 from proxy.sql.parse import Node, ast
-from proxy.sql.plan import SetSearchPath, SettingChange
+from proxy.sql.plan import SetSearchPath, SettingChange, Use
 from proxy.sql.scope import Scope
 from proxy.sql.search_path import parse_search_path
-from proxy.sql.value import PLAIN, Value, fit, require_deterministic, require_plain, without_limits
+from proxy.sql.unify import unify, without_limits
+from proxy.sql.value import PLAIN, Value, require_deterministic, require_plain
 
 Infer = Callable[[Context, Scope, Node], Value]
 
@@ -70,7 +71,7 @@ def function_call(context: Context, scope: Scope, node: Node, infer: Infer) -> V
     _clauses(context, scope, node, infer)
     if node.agg_distinct:
         for argument in arguments:
-            require_deterministic(argument, f"{name}(DISTINCT)")
+            group(context, argument, f"{name}(DISTINCT)")
     if name == "count":
         return PLAIN
     if name == "set_config":
@@ -94,8 +95,10 @@ def _call(context: Context, name: str, arguments: list[Value]) -> Value:
         keys = arguments[:1] if name.endswith("object_agg") else arguments[::2] if "object" in name else []
         for key in keys:
             require_plain(key, f"use as a key in {name}()")
+        for argument in arguments:
+            context.roles.show(argument, f"{name}()")
         return Value(json=fields) if fields else PLAIN
-    if name == "array_agg" and arguments[0].field is not None and not arguments[0].array:
+    if name == "array_agg" and (field := arguments[0].field) and not (arguments[0].array or field.type.array):
         return replace(without_limits(arguments[0]), array=True)
     if name in ARRAY_MEASURES and arguments[0].field is not None and arguments[0].array:
         return PLAIN
@@ -112,7 +115,7 @@ def _carried(context: Context, name: str, arguments: list[Value]) -> Value:
         return PLAIN
     if name in ("lag", "lead"):
         if len(arguments) > 2:
-            fit(arguments[2], first.field, context.roles, f"the default of {name}()", array=first.array)
+            first = unify([first, arguments[2]], context.roles, f"the default of {name}()")
         arguments = arguments[:2]
     for argument in arguments[1:]:
         require_plain(argument, f"use as an offset in {name}()")
@@ -140,11 +143,18 @@ def _clauses(context: Context, scope: Scope, node: Node, infer: Infer) -> None:
 def window(context: Context, scope: Scope, node: Node, infer: Infer) -> None:
     """A window: PARTITION BY groups, ORDER BY orders."""
     for item in node.partitionClause or ():
-        require_deterministic(infer(context, scope, item), "PARTITION BY")
+        group(context, infer(context, scope, item), "PARTITION BY")
     for item in node.orderClause or ():
         require_plain(infer(context, scope, item.node), "ORDER BY in a window")
     for bound in (node.startOffset, node.endOffset):
         require_plain(infer(context, scope, bound), "use as a window's bound")
+
+
+def group(context: Context, value: Value, construct: str) -> None:
+    """Values are told from each other by equality."""
+    require_deterministic(value, construct)
+    for part in [part for _, part in value.row] if value.row is not None else [value]:
+        context.roles.use(part, Use.COMPARED, construct)
 
 
 def _constant_text(context: Context, node: Node) -> str | None:

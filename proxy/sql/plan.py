@@ -7,10 +7,22 @@ On the wire `$n` is not always `$n` as the client wrote it: a parameter with two
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, Flag
 
 from policy.binding import BoundField
 from policy.types import LogicalType
+
+
+class Use(Flag):
+    """What becomes of an open value, which decides how it is read.
+
+    Stored, it has the field's limits; compared, it has what equals it there; shown, it stays as it is.
+    """
+
+    NONE = 0
+    STORED = 1
+    COMPARED = 2
+    SHOWN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +32,13 @@ class Role:
     field: BoundField
     array: bool = False
     cast: LogicalType | None = None
-    compared: bool = False  # not stored: no limit of the field applies to it
+    use: Use = Use.STORED
+    shown: LogicalType | None = None  # the type that it has where it is shown
 
     @property
     def type(self) -> LogicalType:
         """The logical type that the application sees for a parameter of this role."""
-        logical = self.cast or self.field.type
+        logical = self.cast or self.shown or self.field.type
         return logical.array_of if self.array and not logical.array else logical
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -28,11 +28,12 @@ from proxy.sql.plan import (
     TransactionChange,
 )
 from proxy.sql.rewrite import literal_tokens, rewrite
+from proxy.sql.roles import Roles
 from proxy.sql.scope import Columns, Item, Scope
 from proxy.sql.shape import Group, Split, literals_of, pieces_of, shape_of, split
 from proxy.sql.statements import query, statement
 from proxy.sql.value import PLAIN as PLAIN_VALUE
-from proxy.sql.value import Roles
+from proxy.sql.value import Value
 
 _CACHEABLE = (ast.SelectStmt, ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt)
 _LONG = 1 << 16  # bytes of a text that is not parsed unless it names something protected, nor kept
@@ -322,7 +323,14 @@ class Planner:
             return Refused("its definition does not parse")
         if item.gap is not None or len(item.columns) != len(names):
             return Refused("its definition has columns that are not known")
-        return [(name, value) for name, (_, value) in zip(names, item.columns, strict=True)]
+        return [(name, _of_view(value)) for name, (_, value) in zip(names, item.columns, strict=True)]
+
+
+def _of_view(value: Value) -> Value:
+    """A value outside its view, whose text is another one: what is open there is not open here."""
+    if value.row is not None:
+        return replace(value, row=tuple((name, _of_view(part)) for name, part in value.row))
+    return PLAIN_VALUE if value.opens else replace(value, sources=())
 
 
 def _prepared_text(parsed: Parsed) -> bytes:

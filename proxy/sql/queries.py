@@ -6,17 +6,17 @@ from pglast.enums import SetOperation
 
 from proxy.sql.context import Context, descendants, refuse_statement
 from proxy.sql.expressions import condition, infer
-from proxy.sql.functions import window
+from proxy.sql.functions import group, window
 from proxy.sql.parse import Node, ast
 from proxy.sql.scope import Columns, CommonTable, Item, Scope, require_known_width
 from proxy.sql.sources import from_clause
+from proxy.sql.unify import left as left_query
+from proxy.sql.unify import unify
 from proxy.sql.value import (
     HINTS,
     Value,
-    require_deterministic,
     require_plain,
     require_usable,
-    unify,
 )
 
 
@@ -28,7 +28,8 @@ def with_clause(context: Context, scope: Scope, node: Node) -> None:
         item = _common_table(context, scope, table, recursive=bool(node.recursive))
         names = [name.sval for name in table.aliascolnames or ()]
         columns = [
-            (names[i] if i < len(names) else name, value) for i, (name, value) in enumerate(item.columns)
+            (names[i] if i < len(names) else name, left_query(value))
+            for i, (name, value) in enumerate(item.columns)
         ]
         scope.tables[table.ctename] = CommonTable(columns, opaque=item.gap is not None)
 
@@ -124,10 +125,10 @@ def _select(context: Context, scope: Scope, node: Node) -> Item:
 def _distinct(context: Context, scope: Scope, node: Node, output: Item) -> None:
     expressions = [item for item in node.distinctClause if item is not None]
     for item in expressions:
-        require_deterministic(_output_or(context, scope, item, output), "DISTINCT ON")
+        group(context, _output_or(context, scope, item, output), "DISTINCT ON")
     if not expressions:
         for _, value in output.columns:
-            require_deterministic(value, "DISTINCT")
+            group(context, value, "DISTINCT")
 
 
 def _group(context: Context, scope: Scope, node: Node, output: Item) -> None:
@@ -141,9 +142,9 @@ def _group(context: Context, scope: Scope, node: Node, output: Item) -> None:
         return
     name = _single_name(node)
     if name is not None and scope.column(name) is not None:  # an input column comes first in GROUP BY
-        require_deterministic(infer(context, scope, node), "GROUP BY")
+        group(context, infer(context, scope, node), "GROUP BY")
         return
-    require_deterministic(_output_or(context, scope, node, output), "GROUP BY")
+    group(context, _output_or(context, scope, node, output), "GROUP BY")
 
 
 def order_by(context: Context, scope: Scope, clause: tuple[Node, ...], output: Item) -> None:
@@ -279,8 +280,9 @@ def _united(context: Context, left: Item, right: Item, node: Node) -> Item:
     columns: Columns = []
     for (name, one), (_, other) in zip(left.columns, right.columns, strict=False):
         value = unify([one, other], context.roles, node.op.name.removeprefix("SETOP_"))
+        value = left_query(value) if value.untyped else value
         if not (node.all and node.op == SetOperation.SETOP_UNION):
-            require_deterministic(value, node.op.name.removeprefix("SETOP_"))
+            group(context, value, node.op.name.removeprefix("SETOP_"))
         columns.append((name, value))
     for _, value in left.columns[len(columns) :] + right.columns[len(columns) :]:
         require_plain(value, "a set operation of different widths")

@@ -10,7 +10,8 @@ from proxy.sql.context import Context
 from proxy.sql.literal import LITERAL_TOKENS
 from proxy.sql.parse import Node, Parsed, Token, ast
 from proxy.sql.plan import Constant, Role, Slot, WireParameter
-from proxy.sql.value import Open, refuse, same_either_way, storage_name
+from proxy.sql.roles import storage_name
+from proxy.sql.value import Open, refuse, same_either_way
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ def literal_tokens(parsed: Parsed) -> list[Token]:
 def rewrite(context: Context, prepare: bool) -> Rewritten:
     """Build the template. `prepare`: the parameters are SQL PREPARE's own, not the protocol's."""
     parsed = context.parsed
+    context.roles.settle()
     parameters, renumbered, count = _parameters(context)
     edits = [
         _Edit(start, end, name)
@@ -103,7 +105,8 @@ def _same(one: Role | None, other: Role | None) -> bool:
         one.field.field.key_name == other.field.field.key_name
         and one.field.field.algorithm == other.field.field.algorithm
         and one.type == other.type
-        and (one.compared == other.compared or same_either_way(one.field))
+        and (one.use == other.use or same_either_way(one.field))
+        and one.shown == other.shown
         and one.field.storage == other.field.storage
     )
 
@@ -129,7 +132,8 @@ def _prepared_types(context: Context, parameters: Sequence[WireParameter], count
 def _slots(context: Context) -> list[tuple[int, int, Slot]]:
     """The literals that are encrypted: (start, end, slot)."""
     parsed = context.parsed
-    ordinals = {token.start: i for i, token in enumerate(literal_tokens(parsed))}
+    literals = literal_tokens(parsed)
+    ordinals = {token.start: i for i, token in enumerate(literals)}
     found = []
     for offset, open_value in sorted(context.roles.opens.items()):
         if open_value.parameter or open_value.null:
@@ -139,6 +143,8 @@ def _slots(context: Context) -> list[tuple[int, int, Slot]]:
             end, slot = _array_slot(parsed, ordinals, open_value, role)
         else:
             end, slot = _literal_slot(parsed, ordinals, offset, role)
+        if open_value.type is not None and context.roles.by_types:  # the size of a number gives its type
+            context.pinned.add(literals[slot.ordinal].start if slot.ordinal >= 0 else offset)
         suffix = b"" if open_value.casts or role.field.storage != "bytea" else _suffix(role)
         found.append((offset, end, replace(slot, role=role, suffix=suffix)))
     return found

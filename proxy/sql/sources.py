@@ -9,6 +9,7 @@ from proxy.sql.expressions import condition, infer
 from proxy.sql.functions import unnest
 from proxy.sql.parse import Node, ast
 from proxy.sql.scope import Columns, Item, Scope, Source, as_source, joined, merged, renamed
+from proxy.sql.unify import left as left_query
 from proxy.sql.value import PLAIN, Value, require_plain
 
 
@@ -63,7 +64,8 @@ def _derived_table(context: Context, scope: Scope, node: Node) -> Item:
     inner = Scope(parent=scope if node.lateral else _outer(scope))
     item = context.query(context, inner, node.subquery)
     alias, names = _alias(node)
-    shown = Item(renamed(item.columns, names), item.gap)
+    columns = [(name, left_query(value)) for name, value in item.columns]
+    shown = Item(renamed(columns, names), item.gap)
     scope.sources.append(as_source(alias, shown))
     return shown
 

@@ -27,7 +27,8 @@ from proxy.sql.plan import (
     TransactionChange,
 )
 from proxy.sql.scope import Item, Scope
-from proxy.sql.value import HINTS, Value, fit, refuse, require_plain
+from proxy.sql.unify import fit
+from proxy.sql.value import HINTS, Value, refuse, require_plain
 
 
 def statement(context: Context, node: Node) -> StatementPlan:
@@ -66,7 +67,7 @@ _QUERIES: dict[type, Callable[[Context, Scope, Node], Item]] = {
 
 def _query(context: Context, node: Node) -> StatementPlan:
     context.bare_call = _bare_call(node)
-    return StatementPlan(results=results(query(context, Scope(), node)))
+    return StatementPlan(results=results(context, query(context, Scope(), node)))
 
 
 def _bare_call(node: Node) -> Node:
@@ -78,17 +79,18 @@ def _bare_call(node: Node) -> Node:
     return None if any(getattr(node, name) for name in clauses + others) else node.targetList[0].val
 
 
-def results(item: Item) -> Results | None:
+def results(context: Context, item: Item) -> Results | None:
     """The result columns that have to be opened; None if there are none."""
-    columns = tuple(result_column(value) for _, value in item.columns)
+    columns = tuple(result_column(context, value) for _, value in item.columns)
     return Results(columns, item.gap) if any(columns) else None
 
 
-def result_column(value: Value) -> ResultColumn | None:
+def result_column(context: Context, value: Value) -> ResultColumn | None:
     """How a column's values are opened. Raises Refused for a whole row, which has no text that could be."""
     if value.row is not None:
         require_plain(value, "returning a whole row", "Name the columns, or use row_to_json().")
         return None
+    value = context.roles.show(value, "a result column")
     if value.json:
         return ResultColumn(tuple(sorted(value.json, key=lambda f: str(f.field))), Shape.JSON, None)
     if value.field is None:
@@ -120,7 +122,9 @@ def _execute(context: Context, node: Node) -> StatementPlan:
         value = infer(context, Scope(), argument)
         if (role := roles.get(i)) is not None:
             clause = "an argument of EXECUTE"
-            fit(value, role.field, context.roles, clause, array=role.array, compared=role.compared)
+            fit(value, role.field, context.roles, clause, array=role.array, use=role.use)
+            if role.shown is not None:
+                context.roles.show_as(value, role.shown)
             _read_by_cast(context, value, role)
         else:
             require_plain(value, "an argument of EXECUTE")
@@ -148,7 +152,7 @@ _CURSOR_OPT_HOLD = 0x0020
 
 
 def _declare(context: Context, node: Node) -> StatementPlan:
-    output = results(query(context, Scope(), node.query))
+    output = results(context, query(context, Scope(), node.query))
     hold = bool(node.options & _CURSOR_OPT_HOLD)
     binary = bool(node.options & _CURSOR_OPT_BINARY)
     return StatementPlan(effects=(DeclareCursor(node.portalname, output, hold, binary),))

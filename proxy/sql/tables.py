@@ -13,9 +13,10 @@ from proxy.errors import Refused
 from proxy.sql.context import Context, logical_type, refuse_statement
 from proxy.sql.expressions import condition, infer
 from proxy.sql.parse import Node, ast
-from proxy.sql.plan import CatalogChange
+from proxy.sql.plan import CatalogChange, Use
 from proxy.sql.scope import Columns, Item, Scope, Source
-from proxy.sql.value import PLAIN, Value, fit, refuse, require_deterministic, require_plain
+from proxy.sql.unify import fit
+from proxy.sql.value import PLAIN, Value, refuse, require_deterministic, require_plain
 
 _NO_FIELDS: Mapping[str, Field] = {}
 
@@ -164,7 +165,7 @@ def _constraint(context: Context, scope: Scope, node: Node, field: BoundField | 
     """A constraint of a column (then `field` is its field) or of a table."""
     kind = node.contype.name
     if kind == "CONSTR_DEFAULT" and field is not None:
-        fit(infer(context, Scope(), node.raw_expr), field, context.roles, "DEFAULT")
+        fit(infer(context, Scope(), node.raw_expr), field, context.roles, "DEFAULT", use=Use.STORED)
     elif kind == "CONSTR_CHECK":
         condition(context, scope, node.raw_expr, "a CHECK constraint")
     elif kind == "CONSTR_GENERATED":
@@ -232,7 +233,7 @@ def _command(
     elif kind == "AT_AddConstraint":
         _constraint(context, scope, definition, None)
     elif kind == "AT_ColumnDefault" and field is not None and definition is not None:
-        fit(infer(context, Scope(), definition), field, context.roles, "DEFAULT")
+        fit(infer(context, Scope(), definition), field, context.roles, "DEFAULT", use=Use.STORED)
     elif kind == "AT_AlterColumnType" and field is not None:
         _alter_type(context, field, definition)
     elif kind == "AT_AlterColumnType" and definition.raw_default is not None:

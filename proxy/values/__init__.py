@@ -32,6 +32,7 @@ back as 0, and char without a limit comes back without trailing spaces.
     convert(...)       a parameter of any declared type, assigned to a field
     comparand(...)     a parameter of any declared type, compared with a field by equality
     read_cast(...)     a parameter of any declared type under an explicit cast
+    displayers(...)    a parameter of any declared type among alternatives of a type, as it is shown
 
 `now`, `today` and their kind are refused: encrypted, they would be the time at the proxy. Forms of dates,
 times and intervals that PostgreSQL takes and pgveil cannot read with certainty are refused with a hint, never
@@ -42,18 +43,20 @@ from __future__ import annotations
 
 from proxy.values.codec import Codec
 from proxy.values.compare import comparand, comparers
-from proxy.values.convert import convert, read_cast, readers
+from proxy.values.convert import Reader, convert, displayers, read_cast, readers
 from proxy.values.encodings import python_encoding
 from proxy.values.settings import Settings
 from proxy.values.table import codec
 
 __all__ = [
     "Codec",
+    "Reader",
     "Settings",
     "codec",
     "comparand",
     "comparers",
     "convert",
+    "displayers",
     "python_encoding",
     "read_cast",
     "readers",

@@ -23,12 +23,15 @@ from proxy.values.convert import BPCHAR, CIDR, STRINGS, UNDECLARED, VARCHAR, Rea
 from proxy.values.dates import DateCodec
 from proxy.values.floats import FloatCodec
 from proxy.values.gregorian import DAY
+from proxy.values.integers import IntegerCodec
 from proxy.values.numeric import NumericCodec
 from proxy.values.settings import Settings
 from proxy.values.table import codec
 from proxy.values.timestamps import TimestampCodec
 
-NOTHING = b"-"  # of no type's canonical bytes, but for a string's, which always can be compared
+# Begins what is longer than the bytes of any number or moment, and no text of a numeric. What follows tells
+# values that equal no stored one from each other, since they may be compared, too.
+NOTHING = b"equals nothing: "
 _EXACT_INTEGERS = 2**53  # a float8 holds every smaller integer
 _SURE_DIGITS = 15  # decimals of so many digits are different float8s
 _WIDE = Context(prec=1100)  # more digits than numeric(15,s) can have
@@ -91,7 +94,27 @@ def _fitted(value: bytes, source: LogicalType, target: LogicalType, settings: Se
     compare = _PAIRS.get((source.name, target.name))
     if compare is None:
         raise _ambiguous(target) if comparable(source, target) else _no_operator(target, source)
-    return compare(value, codec(source), target, settings)
+    found = compare(value, codec(source), target, settings)
+    return _nothing(value, source) if found == NOTHING else found
+
+
+def _nothing(value: bytes, source: LogicalType) -> bytes:
+    """What equals no stored value, and of its own kind only those of the same number or moment."""
+    number = _decimal(value, source)
+    if number is None:
+        return NOTHING + source.name.encode() + value
+    text = format(number.normalize(_WIDE), "f") if number.is_finite() else str(number)
+    return NOTHING + text.encode()
+
+
+def _decimal(value: bytes, source: LogicalType) -> Decimal | None:
+    """The number of canonical bytes; None if they are of another kind."""
+    if source.name == "numeric":
+        return Decimal(value.decode())
+    reader = codec(LogicalType(source.name))
+    if isinstance(reader, FloatCodec):
+        return Decimal(repr(reader.to_number(value)))
+    return Decimal(integers.to_number(value)) if isinstance(reader, IntegerCodec) else None
 
 
 def _scaled(value: bytes, target: LogicalType) -> bytes:
@@ -103,8 +126,8 @@ def _scaled(value: bytes, target: LogicalType) -> bytes:
     try:
         scaled = NumericCodec(limit).from_number(number)
     except InvalidValue:
-        return NOTHING
-    return scaled if Decimal(scaled.decode()) == number else NOTHING
+        return _nothing(value, target)
+    return scaled if Decimal(scaled.decode()) == number else _nothing(value, target)
 
 
 def _same(value: bytes, source: Codec, target: LogicalType, settings: Settings) -> bytes:

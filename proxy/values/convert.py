@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
+from policy.conversions import implicit
 from policy.types import BY_OID, LogicalType
 from proxy.errors import InvalidValue
 from proxy.values.arrays import pack, unpack
@@ -15,6 +16,7 @@ from proxy.values.table import codec
 UNDECLARED = (0, 705)  # no type, and unknown: the server takes the column's
 STRINGS = (25, 1042, 1043, 19)  # text, bpchar, varchar, name: their binary format is their text
 BPCHAR, VARCHAR = 1042, 1043
+_PLAIN_STRINGS = (25, VARCHAR)
 CIDR = {650: 869, 651: 1041}  # has inet's formats, and is one to an assignment
 
 
@@ -55,6 +57,24 @@ def readers(declared_oid: int, type: LogicalType) -> tuple[Reader, Reader]:  # n
         raise no_cast(type)
     reader = codec(source)
     return _assigned(reader.from_text, source, type), _assigned(reader.from_binary, source, type)
+
+
+@functools.lru_cache(maxsize=4096)
+def displayers(declared_oid: int, type: LogicalType) -> tuple[Reader, Reader]:  # noqa: A002
+    """The same for a value that is shown beside others of a type: raises 0A000 if it would change theirs."""
+    source = declared(CIDR.get(declared_oid, declared_oid)) if declared_oid not in _PLAIN_STRINGS else None
+    if source is not None and source != type and (source.name == "bpchar" or not _becomes(source, type)):
+        raise InvalidValue(
+            f"a value of another type than {type}, which is given back as one of the field's",
+            sqlstate="0A000",
+            hint=f"Cast the value to {type}, or leave its type to the server.",
+        )
+    return readers(declared_oid, type)
+
+
+def _becomes(source: LogicalType, target: LogicalType) -> bool:
+    """Whether, of two types that stand together, it is the first one that is converted."""
+    return implicit(source, target) and not implicit(target, source)
 
 
 def _assigned(read: Reader, source: LogicalType, target: LogicalType) -> Reader:

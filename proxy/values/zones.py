@@ -116,6 +116,8 @@ def _posix(name: str) -> tzinfo | None:
     match = _POSIX_FIXED.fullmatch(name)
     if match is None:
         return None
+    if int(match[5] or 0) >= 60 or int(match[6] or 0) >= 60:
+        return None
     offset = timedelta(hours=int(match[4]), minutes=int(match[5] or 0), seconds=int(match[6] or 0))
     if offset >= timedelta(days=1):
         return None

@@ -109,7 +109,7 @@ class Pair:
         self._seen += len(text.encode(errors="replace"))
         entries = list(_LOG_ENTRY.finditer(text))
         ends = [entry.start() for entry in entries[1:]] + [len(text)]
-        for entry, end in zip(entries, ends, strict=True):
+        for entry, end in zip(entries, ends[: len(entries)], strict=True):  # there may be no entry
             if entry[1] == self.veil.database.name and entry[2] != DIRECT:
                 line = text[entry.start() : end]
                 assert not canaries_in(line), f"LEAK: the server's log holds {line}"

@@ -7,7 +7,7 @@ from itertools import product
 import psycopg
 import pytest
 
-from policy.conversions import assignable, comparable, sql_name
+from policy.conversions import assignable, common_type, comparable, sql_name
 from policy.types import TYPES, LogicalType
 from proxy.values.casts import cast
 from tests.postgres import Database
@@ -42,6 +42,18 @@ def test_what_is_assignable_can_be_converted(one: str, other: str) -> None:
         source, target = source.element, target.element
     found = cast(f"{source.name}{'[]' * source.array}", f"{target.name}{'[]' * target.array}")
     assert assignable(source, target) == (found is not None or source == target)
+
+
+def test_alternatives_have_the_type_that_the_server_gives_them(database18: Database) -> None:
+    with database18.connect() as connection:
+        for one, other in PAIRS:
+            common = common_type([LogicalType.parse(one), LogicalType.parse(other)])
+            try:
+                sql = f"SELECT pg_typeof(COALESCE(NULL::{one}, NULL::{other}))::text"
+                row = connection.execute(sql).fetchone()
+            except (psycopg.errors.DatatypeMismatch, psycopg.errors.CannotCoerce):
+                row = None
+            assert row == (common and (sql_name(common),)), (one, other)
 
 
 def test_names_are_those_of_messages(database18: Database) -> None:

@@ -13,7 +13,7 @@ from crypto.keyring import Keyring
 from policy.types import LogicalType
 from proxy.errors import CannotOpen, InvalidValue
 from proxy.protector import BINARY, TEXT, MissingKey, Protector, key_need, wire_oid
-from proxy.sql.plan import ResultColumn, Role, Shape, Slot
+from proxy.sql.plan import ResultColumn, Role, Shape, Slot, Use
 from proxy.storage_text import array_items, binary_items
 from proxy.values import Settings
 from tests.session.playbook import FIELDS, KEYS, UTF8, stored
@@ -169,7 +169,7 @@ def test_a_declared_type_is_read_and_assigned() -> None:
 )
 def test_what_a_field_cannot_hold_equals_nothing(column: str, value: str, declared: int) -> None:
     """Compared, such a value is no error, and no stored value's ciphertext."""
-    role = Role(FIELDS[column], compared=True)
+    role = Role(FIELDS[column], use=Use.COMPARED)
     wire = PROTECTOR.seal_parameter(role, value.encode(), TEXT, declared)
     try:
         assigned = PROTECTOR.seal_parameter(Role(FIELDS[column]), value.encode(), TEXT, 0)

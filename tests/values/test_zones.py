@@ -53,6 +53,7 @@ def test_names_in_any_case() -> None:
     assert zone("Europe/Nowhere") is None
     assert zone("../../etc/passwd") is None
     assert zone("localtime") is None
+    assert zone("ADT-15:60") is zone("ADT-15:00:60") is None
 
 
 def test_an_unknown_session_zone_is_refused() -> None:

@@ -368,3 +368,33 @@ SELECT id FROM users u WHERE u.email = (SELECT o.buyer FROM orders o WHERE o.buy
 SELECT id FROM users WHERE email = ANY($1)
 -- case: boolean test of in | ok
 SELECT (email IN ('kanarie-1')) IS UNKNOWN, id FROM users
+
+-- What is compared with a field, or stands beside its values, is given back as PostgreSQL shows it.
+
+-- case: a value beside a column has no limits of the column | ok
+SELECT COALESCE(balance, 5), COALESCE(balance, 5.555), COALESCE(nick, 'kanarie that is longer than twenty') FROM users
+
+-- case: a value beside a column in UNION and VALUES | ok
+SELECT balance FROM users UNION ALL SELECT 5.555 UNION ALL VALUES (7), (1234567890123.5)
+
+-- case: a parameter beside a column | ok
+-- params: 5.555
+SELECT COALESCE(balance, $1) FROM users
+
+-- case: a value beside a column that makes another type of it | refused
+SELECT COALESCE(age, 5.5) FROM users
+
+-- case: a value that is compared and shown | ok
+SELECT x, id FROM (VALUES (-0.01), (12.50)) v(x) LEFT JOIN users ON balance = x
+
+-- case: a value that is compared and shown, and is another one there | refused
+SELECT x, id FROM (VALUES (1.234)) v(x) LEFT JOIN users ON balance = x
+
+-- case: a value of a CTE that is compared and shown | refused
+WITH w AS (SELECT 12.5 AS x) SELECT x, id FROM w LEFT JOIN users ON balance = x
+
+-- case: values that equal nothing are told from each other | ok
+SELECT count(*) FROM (VALUES (1.234), (1.235)) v(x), (VALUES (1.235)) w(y) LEFT JOIN users ON balance = y WHERE x = y
+
+-- case: a cast within a cast | refused
+SELECT id FROM users WHERE age = '70000'::int2::int4
