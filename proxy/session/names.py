@@ -40,8 +40,11 @@ class Statement:
         self.portal = Portal(plan, ())  # what a Bind makes where formats do not matter
 
     def confirmed(self, planner: Planner, view: SessionView) -> bool:
-        """Whether it was planned for this policy and catalogue, and this search_path."""
-        return self.planner is planner and self.view is view
+        """Whether it was planned for this policy and catalogue, and this search_path.
+
+        What FETCH and EXECUTE name may be another cursor or statement each time.
+        """
+        return self.planner is planner and self.view is view and not self.plan.by_name
 
     def confirm(self, plan: TextPlan, planner: Planner, view: SessionView) -> None:
         """Policy, catalogue or search_path have changed: `plan` is what they mean by the statement now.

@@ -276,6 +276,7 @@ class Planner:
             None if prepare else rewritten.parameters,
             rewritten.client_parameters,
             _written(context, plans),
+            context.session_dependent,
         )
         tokens = literal_tokens(context.parsed)
         literals = [token.text.encode() for token in tokens]

@@ -39,6 +39,7 @@ _BEGIN, _SAVEPOINT, _BACK = (_query(sql) for sql in ("BEGIN", "SAVEPOINT s", "RO
 _FAILING = parse("SELECT 1/0") + bind() + execute()
 _FETCH = _query("FETCH 1 FROM p")
 _DECLARE = _query(f"DECLARE p CURSOR FOR {PROTECTED}")
+_DECLARE_PLAIN = _query(f"DECLARE p CURSOR FOR {PLAIN}")
 _SHOW = describe(b"P", "p") + execute("p", 1) + SYNC_FRAME
 
 # What is sent, each piece once the one before is answered, with the number of its ReadyForQuery.
@@ -116,3 +117,29 @@ def test_the_answers_are_those_of_the_server(pair: Pair, case: str) -> None:
     assert (letters(veiled), rows(veiled)) == (letters(plain), rows(plain))
     assert sqlstates(veiled) == sqlstates(plain)
     assert rows(veiled)
+
+
+@pytest.mark.parametrize(
+    ("first", "again", "text"),
+    [
+        (_BEGIN + _DECLARE_PLAIN, _query("ROLLBACK") + _BEGIN + _DECLARE, "FETCH 1 FROM p"),
+        (
+            _query(f"PREPARE p AS {PLAIN}") + _BEGIN,
+            _query("DEALLOCATE p") + _query(f"PREPARE p AS {PROTECTED}") + _BEGIN,
+            "EXECUTE p",
+        ),
+    ],
+    ids=["fetch", "execute"],
+)
+def test_a_prepared_statement_that_names_another_cursor_by_now(
+    pair: Pair, first: bytes, again: bytes, text: str
+) -> None:
+    """It is prepared anew, as after any change of what it means: its rows are not those that were planned."""
+    run = bind(name="f") + execute() + SYNC_FRAME
+    with Raw(pair.veil.host, pair.veil.port, pair.veil.database.name) as raw:
+        answer = _play(raw, [(first, 2), (parse(text, "f") + run, 1), (run, 1), (again, 3), (run, 1)])
+        assert rows(answer)[0] == [b"a"]
+        assert sqlstates(answer) == ["0A000"]
+        _play(raw, [(_query("ROLLBACK") + again, 4)])
+        raw.send(Close(b"S", b"f").pack() + parse(text, "f") + run)
+        assert rows(raw.until_ready())[0] == [b"kanarie-1"]
