@@ -331,10 +331,8 @@ class Backend:
         state.copy_in = None
         if data[at] == frames.COPY_IN_RESPONSE:
             state.taking_copy = True
-            if head.kind == Kind.EXECUTE:  # nor do Syncs earn one that were sent before CopyInResponse came
-                waiting = [reply for reply in state.replies if reply is not SYNC]
-                state.replies.clear()
-                state.replies.extend(waiting)
+            while len(state.replies) > 1 and state.replies[1] is SYNC:
+                del state.replies[1]  # nor do Syncs earn one that were sent before CopyInResponse came
         if copy is not None and data[at] == frames.COPY_IN_RESPONSE:
             state.copy_in = copy_in(state, copy)
         elif copy is not None:

@@ -43,10 +43,12 @@ def apply_effects(state: State, effects: Iterable[Effect], tag: bytes) -> None:
             case DropName(str(name)):
                 state.names.statements.pop(name.encode(), None)
             case DeclareCursor(name, results, hold, binary):
-                state.names.cursors[name.encode()] = Cursor(results, hold, binary)
+                state.names.declare(name.encode(), Cursor(results, hold, binary))
             case CloseCursor(None):
+                state.names.portals.clear()
                 state.names.cursors.clear()
             case CloseCursor(str(name)):
+                state.names.portals.pop(name.encode(), None)
                 state.names.cursors.pop(name.encode(), None)
             case _:
                 pass

@@ -282,13 +282,11 @@ class Frontend:
         if portal:  # the next one without a name takes its place; those with names end with the transaction
             state.unsettled = True
         if statement.plain:
-            state.names.portals[portal] = statement.portal
-            state.replies.append(BIND)
+            self._bound(portal, statement.portal)
             return None
         if statement.plan.parameters is None:
             formats = _result_formats(data, at + HEADER + len(portal) + len(name) + 2, end)
-            state.names.portals[portal] = Portal(statement.plan, formats)
-            state.replies.append(BIND)
+            self._bound(portal, Portal(statement.plan, formats))
             return None
         try:
             sealed, formats = self._sealed(
@@ -297,11 +295,13 @@ class Frontend:
         except _STRUCT_ERRORS:
             raise ProtocolViolation("invalid message format") from None
         except ServerError as error:
-            state.names.portals.pop(portal, None)
             return self._poison(Kind.BIND, error)
-        state.names.portals[portal] = Portal(statement.plan, formats) if formats else statement.portal
-        state.replies.append(BIND)
+        self._bound(portal, Portal(statement.plan, formats) if formats else statement.portal)
         return sealed
+
+    def _bound(self, name: bytes, portal: Portal) -> None:
+        undo = self._state.names.bind(name, portal)
+        self._state.replies.append(BIND if undo is None else Reply(Kind.BIND, undo=undo))
 
     def _sealed(self, statement: Statement, data: bytes, at: int, parameters: int, end: int) -> Sealed:
         try:
@@ -335,7 +335,7 @@ class Frontend:
                 raise Wait(flush=True) from None
             state.replies.append(Reply(Kind.DESCRIBE_STATEMENT, statement=statement))
         else:
-            portal = state.names.portal(name)
+            portal = self._portal(name)
             plain = portal is None or portal.results is None
             state.replies.append(PLAIN_DESCRIBE if plain else Reply(Kind.DESCRIBE_PORTAL, portal=portal))
         return None
@@ -345,7 +345,9 @@ class Frontend:
         if state.skipping:
             return b""
         name = _string(data, at + HEADER, end)
-        portal = state.names.portal(name)
+        if name and state.barrier and state.replies:
+            raise Wait(flush=True)  # it may be a cursor that is being declared or closed
+        portal = self._portal(name)
         if portal is None or portal.plan.quiet:
             state.replies.append(PLAIN_EXECUTE)
             return None
@@ -355,6 +357,12 @@ class Frontend:
         self._note_effects(plan)
         state.replies.append(Reply(Kind.EXECUTE, portal=portal))
         return None
+
+    def _portal(self, name: bytes) -> Portal | None:
+        try:
+            return self._state.names.portal(name)
+        except Uncertain:
+            raise Wait(flush=True) from None
 
     def _close(self, data: bytes, at: int, end: int) -> bytes | None:
         state = self._state
@@ -368,7 +376,7 @@ class Frontend:
             except Uncertain:
                 raise Wait(flush=True) from None
         else:
-            state.names.portals.pop(name, None)
+            undo = state.names.close_portal(name)
         state.replies.append(Reply(Kind.CLOSE, undo=undo))
         return None
 

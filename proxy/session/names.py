@@ -3,6 +3,7 @@
 Rule 1  A name is registered when its Parse is sent, and is certain when ParseComplete arrives.
 Rule 2  What the server skips or refuses is taken back, the latest first.
 Rule 3  A name that is not certain means nothing beyond the Sync that follows it: who asks has to wait.
+Rule 4  So it is with a portal that a Bind or a Close on its way takes the name from.
 """
 
 from __future__ import annotations
@@ -39,8 +40,11 @@ class Statement:
         self.portal = Portal(plan, ())  # what a Bind makes where formats do not matter
 
     def confirmed(self, planner: Planner, view: SessionView) -> bool:
-        """Whether it was planned for this policy and catalogue, and this search_path."""
-        return self.planner is planner and self.view is view
+        """Whether it was planned for this policy and catalogue, and this search_path.
+
+        What FETCH and EXECUTE name may be another cursor or statement each time.
+        """
+        return self.planner is planner and self.view is view and not self.plan.by_name
 
     def confirm(self, plan: TextPlan, planner: Planner, view: SessionView) -> None:
         """Policy, catalogue or search_path have changed: `plan` is what they mean by the statement now.
@@ -102,6 +106,7 @@ class Names:
         self.statements: dict[bytes, Statement] = {}
         self.portals: dict[bytes, Portal] = {}
         self.cursors: dict[bytes, Cursor] = {}
+        self.replaced: dict[bytes, int] = {}  # names of portals (rule 4), and the segment it happened in
         self.segment = 0  # counts Sync and Query: what an error skips stays within one
 
     def statement(self, name: bytes) -> Statement | None:
@@ -158,8 +163,57 @@ class Names:
         if unnamed is not None:
             self.statements[b""] = unnamed
 
+    def bind(self, name: bytes, portal: Portal) -> Callable[[bool], None] | None:
+        """Register a portal that a Bind makes; how to undo it, None where nothing would be lost by it.
+
+        A portal that has the name already outlives the error that takes it for one, or that skips this Bind,
+        if a savepoint is behind it.
+        """
+        if not name:
+            self.portals[name] = portal
+            return None
+        previous = self.portals.get(name)
+        self.portals[name] = portal
+        if previous is None and name not in self.cursors:
+            return None
+        self.replaced[name] = self.segment
+
+        def undo(failed: bool) -> None:
+            if self.portals.get(name) is portal:
+                if previous is not None:
+                    self.portals[name] = previous
+                else:
+                    del self.portals[name]
+
+        return undo
+
+    def close_portal(self, name: bytes) -> Callable[[bool], None] | None:
+        """Take a portal's name away, whoever has made it; how to undo it, None where nothing is lost."""
+        portal, cursor = self.portals.pop(name, None), self.cursors.pop(name, None)
+        if portal is None and cursor is None:
+            return None
+        self.replaced[name] = self.segment
+
+        def undo(failed: bool) -> None:
+            if portal is not None:
+                self.portals[name] = portal
+            if cursor is not None:
+                self.cursors[name] = cursor
+
+        return undo
+
+    def declare(self, name: bytes, cursor: Cursor) -> None:
+        """SQL's DECLARE has made a portal: if another had the name, it is no more."""
+        self.portals.pop(name, None)
+        self.cursors[name] = cursor
+
     def portal(self, name: bytes) -> Portal | None:
-        """A portal that Bind has made, or SQL's DECLARE: the server knows both by one name."""
+        """A portal that Bind has made, or SQL's DECLARE: the server knows both by one name.
+
+        Raises Uncertain.
+        """
+        if self.replaced and self.replaced.get(name, self.segment) != self.segment:
+            raise Uncertain
         portal = self.portals.get(name)
         if portal is None and (cursor := self.cursors.get(name)) is not None:
             plan = TextPlan((StatementPlan(results=cursor.results),))

@@ -8,7 +8,7 @@ from typing import NoReturn
 from crypto.manager import KeyNeed
 from proxy.errors import InvalidValue, KeysUnavailable, Refused, ServerError
 from proxy.protector import key_need
-from proxy.session.names import Statement
+from proxy.session.names import Statement, Uncertain
 from proxy.session.requests import FetchKeys, RefreshCatalog
 from proxy.session.state import Resume, State
 from proxy.sql.context import UnknownRelations
@@ -65,6 +65,8 @@ class Planning:
         except UnknownRelations as unknown:
             self._read_catalog(unknown.names or None)
             raise AssertionError from None
+        except Uncertain:
+            raise Wait(flush=True) from None
 
     def confirm(self, statement: Statement) -> None:
         """Make sure that a prepared statement still means what it did. Raises Wait, or Refused if not."""

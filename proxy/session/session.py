@@ -132,6 +132,7 @@ class Session:
             return
         if not state.replies:
             state.barrier = False
+            state.names.replaced.clear()
         if self._frontend.waiting and not state.requests:
             self._guarded(self._frontend.resume)
         if self._shutting_down and not state.replies:

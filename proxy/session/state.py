@@ -149,8 +149,8 @@ class State:
         return view
 
     def _cursor(self, name: str) -> Results | None:
-        cursor = self.names.cursors.get(name.encode())
-        return cursor.results if cursor is not None else None
+        portal = self.names.portal(name.encode())
+        return portal.results if portal is not None else None
 
     def _prepared(self, name: str) -> TextPlan | None:
         """The plan of an SQL EXECUTE's statement. Raises Refused where it is out of date."""

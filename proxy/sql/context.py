@@ -52,6 +52,7 @@ class Context:
     # of those, the ones that the policy protects: as they are written, and by their full names
     future_columns: list[tuple[str, str]] = field(default_factory=list)
     future: list[tuple[str, str]] = field(default_factory=list)
+    surplus: bool = False  # more values than columns, for a table of the policy
     pinned: set[int] = field(default_factory=set)  # literals whose value the plan depends on
     session_dependent: bool = False
     bare_call: Node = None  # the target of a statement that is nothing but SELECT function()
@@ -146,6 +147,18 @@ class Context:
             fields = self.binding.policy.tables.get((relation.schema, relation.name), {})
             if name in fields:
                 self.future_columns.append((written, str(fields[name])))
+
+    def more_values(self, relation: Relation | None) -> None:
+        """More values than the columns that are known: the snapshot is old, or the server will refuse it."""
+        if relation is not None:
+            self.unknown_columns = True
+            self.surplus |= (relation.schema, relation.name) in self.binding.policy.tables
+
+    def all_columns(self, relation: Relation | None) -> None:
+        """Values for all columns, however many: one that the policy names and nobody knows may have come."""
+        if relation is not None:
+            fields = self.binding.policy.tables.get((relation.schema, relation.name), {})
+            self.unknown_columns |= not fields.keys() <= {column.name for column in relation.columns}
 
     def _reachable(self, schema: str) -> bool:
         return self.search_path is None or schema in self.search_path

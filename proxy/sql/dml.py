@@ -86,6 +86,8 @@ def _insert_rows(context: Context, scope: Scope, node: Node, source: Source, col
             for column, item in zip(columns, row, strict=False):
                 _require_default_is_safe(context, source, column, item)
                 assign(context, source, column, infer(context, scope, item), "INSERT", item)
+            if len(row) > len(columns) and not node.cols:
+                context.more_values(source.relation)
             for item in row[len(columns) :]:
                 require_plain(infer(context, scope, item), "INSERT of more values than columns")
         return min(len(row) for row in rows.valuesLists)
@@ -94,6 +96,8 @@ def _insert_rows(context: Context, scope: Scope, node: Node, source: Source, col
         _require_plain_target(source, columns)
     for column, (_, value) in zip(columns, item.columns, strict=False):
         assign(context, source, column, value, "INSERT ... SELECT")
+    if len(item.columns) > len(columns) and not node.cols:
+        context.more_values(source.relation)
     for _, value in item.columns[len(columns) :]:
         require_plain(value, "INSERT of more values than columns")
     return len(item.columns)
@@ -238,6 +242,8 @@ def merge(context: Context, scope: Scope, node: Node) -> Item:
 def _merge_insert(context: Context, scope: Scope, when: Node, source: Source) -> None:
     columns = [column.name for column in when.targetList or ()] or [name for name, _ in source.columns]
     values = when.values or ()
+    if len(values) > len(columns) and not when.targetList:
+        context.more_values(source.relation)
     for column, item in zip(columns, values, strict=False):
         _require_default_is_safe(context, source, column, item)
         assign(context, source, column, infer(context, scope, item), "MERGE", item)

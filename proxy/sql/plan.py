@@ -231,6 +231,7 @@ class TextPlan:
     parameters: tuple[WireParameter, ...] | None = None
     client_parameters: int = 0
     writes: frozenset[BoundField] = frozenset()
+    by_name: bool = False  # it depends on what the session has given a name, such as that of a cursor
 
     plain: bool = field(init=False)  # neither text, parameters nor results hold anything protected
     quiet: bool = field(

@@ -259,6 +259,8 @@ class Planner:
                 detail=f'"{table}" is protected by the policy. {_UNSEEN.format("table")}',
                 hint="Commit the transaction that creates it first.",
             )
+        if context.surplus:
+            raise Refused("INSERT has more expressions than target columns", sqlstate="42601")
         for written, column in context.future_columns:
             raise Refused(
                 f"column {written} does not exist",
@@ -277,6 +279,7 @@ class Planner:
             None if prepare else rewritten.parameters,
             rewritten.client_parameters,
             _written(context, plans),
+            context.session_dependent,
         )
         tokens = literal_tokens(context.parsed)
         literals = [token.text.encode() for token in tokens]

@@ -270,6 +270,17 @@ def test_copy_that_the_client_gives_up(raw: Raw) -> None:
     assert letters(answer) == "GEZTCZ"
 
 
+@pytest.mark.parametrize("table", ["users (email)", "plain (name)"])
+def test_syncs_that_come_before_copy_has_begun(raw: Raw, table: str) -> None:
+    """The server reads them as part of the COPY, and does not answer them."""
+    sql = f"COPY {table} FROM STDIN"
+    end = CopyFail(b"never mind").pack()
+    raw.send(Query(sql.encode()).pack(), SYNC_FRAME, SYNC_FRAME, end, SYNC_FRAME)
+    assert letters(raw.until_ready(2)) == "GEZZ"
+    raw.send(parse(sql), bind(), execute(), SYNC_FRAME, end, SYNC_FRAME, Query(b"SELECT 1").pack())
+    assert letters(raw.until_ready(2)) == "12GEZTDCZ"
+
+
 def test_function_calls(raw: Raw) -> None:
     """FunctionCall has one answer and its own ReadyForQuery."""
     raw.send(FunctionCall(1598).pack(), Query(b"SELECT email FROM users").pack())  # random()
