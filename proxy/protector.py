@@ -9,9 +9,9 @@ cheap to make anew when either changes. The closures that it gives are the hot p
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Callable
 from dataclasses import replace
-from struct import unpack_from
 
 from crypto.envelope import MARKER, is_ascii, is_binary
 from crypto.errors import DecryptionError, KeyExhausted, UnknownKey
@@ -32,6 +32,7 @@ from proxy.wire.rows import RowRewriter
 Transform = Callable[[bytes], bytes]
 
 TEXT, BINARY = 0, 1  # format codes
+_NO_VALUE = (struct.error, ValueError, ArithmeticError, LookupError)  # of a codec that is given other bytes
 _KEPT = 4096  # sealers of parameters that are kept
 _JSONB_VERSION = b"\x01"
 
@@ -109,7 +110,7 @@ class Protector:
         place = (id(plan), formats, declared)
         if (kept := self._parameter_sealers.get(place)) is not None:
             return kept[1]
-        codes = unpack_from(f"!{len(formats) // 2 - 1}h", formats, 2)
+        codes = struct.unpack_from(f"!{len(formats) // 2 - 1}h", formats, 2)
         count = len(plan.parameters)
         if len(codes) not in (0, 1, count):
             raise InvalidValue(
@@ -211,7 +212,7 @@ class Protector:
         if as_it_is and settings.encoding == "utf-8":
             return canonical
         write = values.to_binary if wire_format == BINARY else values.to_text
-        return lambda raw: write(canonical(raw), settings)
+        return lambda raw: _written(field, write, canonical(raw), settings)
 
     def canonical_opener(self, field: BoundField, wire_format: int) -> Transform:
         """What a column stores -> canonical bytes."""
@@ -264,7 +265,7 @@ class Protector:
         def open_array(raw: bytes) -> bytes:
             items = binary_items(raw) if wire_format == BINARY else array_items(raw)
             canonical = pack([None if item is None else open_(item) for item in items])
-            return write(canonical, settings)
+            return _written(field, write, canonical, settings)
 
         return open_array
 
@@ -344,6 +345,16 @@ def _number_type(number: bytes) -> int:
     if not digits.isdigit():
         return TYPES["numeric"].oid
     return TYPES["int4" if int(digits) < 1 << 31 else "int8" if int(digits) < 1 << 63 else "numeric"].oid
+
+
+def _written(
+    field: BoundField, write: Callable[[bytes, Settings], bytes], canonical: bytes, settings: Settings
+) -> bytes:
+    """A value as the client wants it. Raises CannotOpen for bytes that are none of the type's values."""
+    try:
+        return write(canonical, settings)
+    except _NO_VALUE:
+        raise cannot_open(field) from None
 
 
 def is_sealed(field: BoundField, inner: bytes) -> bool:

@@ -35,7 +35,8 @@ class Planning:
     def __init__(self, state: State, resume: Resume) -> None:
         self._state = state
         self._resume = resume
-        self._refreshed = False  # the catalogue was read again for the statement at hand
+        self._read_again = False  # the catalogue, for the statement at hand
+        self._looked_for: frozenset[str] = frozenset()  # or only these names in it
         self.asked: set[KeyNeed] = set()  # keys that were asked for, for the message at hand
         self.error: ServerError | None = None  # of the errand for the message at hand
 
@@ -59,12 +60,14 @@ class Planning:
                 "a backslash in a statement on protected tables, while standard_conforming_strings is off",
                 hint="SET standard_conforming_strings = on",
             )
-        final, self._refreshed = self._refreshed, False
+        final, self._read_again = self._read_again, False
+        looked_for, self._looked_for = self._looked_for, frozenset()
         try:
-            return planner.plan(encoded, state.view(), final=final)
+            return planner.plan(encoded, state.view(), final=final, looked_for=looked_for)
         except UnknownRelations as unknown:
+            # what was looked for may bring up more, where somebody else has had it read meanwhile
+            self._looked_for = looked_for | unknown.names
             self._read_catalog(unknown.names or None)
-            raise AssertionError from None
         except Uncertain:
             raise Wait(flush=True) from None
 
@@ -100,12 +103,13 @@ class Planning:
     def _raise_error(self) -> None:
         if self.error is not None:
             error, self.error = self.error, None
+            self._read_again, self._looked_for = False, frozenset()
             raise error
 
-    def _read_catalog(self, names: frozenset[str] | None) -> None:
+    def _read_catalog(self, names: frozenset[str] | None) -> NoReturn:
         self._state.ask(RefreshCatalog(names), self._resume)
         self._state.catalog_changed = False
-        self._refreshed = True
+        self._read_again = names is None
         raise Wait
 
     def _utf8(self, text: bytes) -> bytes | None:

@@ -94,7 +94,7 @@ class ResultRows:
             except CannotOpen as error:
                 return self._spoil(error), end
             return self.rewritten(data, at, end, size)
-        except CannotOpen as error:
+        except ServerError as error:
             return b"".join(pieces) + self._spoil(error), end
         return b"".join(pieces), at
 

@@ -49,6 +49,7 @@ UNKNOWN = TextPlan(
 _REPEATED = 2_000  # texts without literals that are found without being split,
 _SHORT = 2_000  # bytes of such a text at most
 _UNSEEN = "A {} made in a transaction that is still open cannot be seen by pgveil yet."
+Names = frozenset[str]
 _PASSES = 8  # each pass finds at least one new role; more than a few means a statement built to be slow
 
 
@@ -94,14 +95,16 @@ class Planner:
         self._changing_views = _changing_views(binding)
         self._calls = _calls_pattern(binding, self._changing_views)
 
-    def plan(self, text: bytes, session: SessionView, *, final: bool = False) -> Planned:
+    def plan(
+        self, text: bytes, session: SessionView, *, final: bool = False, looked_for: Names = frozenset()
+    ) -> Planned:
         """The plan of a UTF-8 text.
 
         Raises Refused (or another ServerError) for what cannot be proved safe, and UnknownRelations where the
-        catalogue has to be read again first (`final`: it has been).
+        catalogue has to be read again first (`final`: it has been; `looked_for`: as far as these names go).
         """
         if session.uncommitted:
-            return self._plan_anew(text, pieces_of(text), session, final)
+            return self._plan_anew(text, pieces_of(text), session, None if final else looked_for)
         path = session.search_path
         if (repeated := self._repeated.get((path, text))) is not None:
             return repeated
@@ -113,7 +116,7 @@ class Planner:
                 if len(pieces) == 1 and len(text) <= _SHORT:
                     self._repeat(path, text, planned)
                 return planned
-        return self._plan_anew(text, pieces, session, final)
+        return self._plan_anew(text, pieces, session, None if final else looked_for)
 
     def _repeat(self, path: tuple[str, ...] | None, text: bytes, planned: Planned) -> None:
         """Keep the plan of a text without literals: drivers that bind parameters send it byte for byte."""
@@ -121,7 +124,9 @@ class Planner:
             self._repeated.clear()
         self._repeated[path, text] = planned
 
-    def _plan_anew(self, text: bytes, cut: list[bytes], session: SessionView, final: bool) -> Planned:
+    def _plan_anew(
+        self, text: bytes, cut: list[bytes], session: SessionView, looked_for: Names | None
+    ) -> Planned:
         pieces = split(cut)
         if pieces is not None and pieces.groups and not session.uncommitted:
             entry = self.cache.get(session.search_path, pieces.shape)
@@ -135,15 +140,15 @@ class Planner:
                 return Planned(PLAIN)
             if len(constant) > _TOO_LONG:
                 return _unparsed(constant)
-        if pieces is not None and (planned := self._plan_split(pieces, session, final)) is not None:
+        if pieces is not None and (planned := self._plan_split(pieces, session, looked_for)) is not None:
             return planned
-        analysis = self._analyse(text.decode(), session, final)
+        analysis = self._analyse(text.decode(), session, looked_for)
         return Planned(analysis.plan, analysis.literals)
 
-    def _plan_split(self, pieces: Split, session: SessionView, final: bool) -> Planned | None:
+    def _plan_split(self, pieces: Split, session: SessionView, looked_for: Names | None) -> Planned | None:
         """Plan a text that was split; None where PostgreSQL's scanner disagrees with the split."""
         text = pieces.text().decode()
-        analysis = self._analyse(text, session, final)
+        analysis = self._analyse(text, session, looked_for)
         offsets = _offsets(pieces)
         spans = [(start, start + len(pieces.literals[i].decode())) for start, i in offsets.items()]
         if spans != analysis.spans:
@@ -165,7 +170,8 @@ class Planner:
 
     # --- analysis ---------------------------------------------------------------------------------------
 
-    def _analyse(self, text: str, session: SessionView, final: bool) -> Analysis:
+    def _analyse(self, text: str, session: SessionView, looked_for: Names | None) -> Analysis:
+        """`looked_for` None: the whole catalogue was read again for this text."""
         try:
             parsed = parse(text)
         except SyntaxFailure:
@@ -174,8 +180,8 @@ class Planner:
             # newer syntax, or an error that the server words better; whatever it does, look again afterwards
             return Analysis(UNKNOWN, None)
         context, plans = self._passes(parsed, session)
-        if (context.unknown or context.unknown_columns) and not final:
-            raise UnknownRelations(frozenset(context.unknown))
+        if looked_for is not None and (context.unknown - looked_for or context.unknown_columns):
+            raise UnknownRelations(frozenset(context.unknown - looked_for))
         self._require_known(context)
         return self._finish(context, plans)
 

@@ -8,7 +8,7 @@ import pytest
 
 from crypto.keyring import Keyring
 from proxy.errors import KeysUnavailable
-from proxy.protector import BINARY
+from proxy.protector import BINARY, TEXT, Protector
 from proxy.session.requests import FetchKeys
 from proxy.wire.backend import ErrorResponse, ParameterDescription
 from proxy.wire.frames import frame
@@ -16,10 +16,12 @@ from tests.session.playbook import (
     BIND_COMPLETE,
     CLOSE_COMPLETE,
     COPY_DONE,
+    FIELDS,
     KEYS,
     NO_DATA,
     PARSE_COMPLETE,
     SYNC,
+    UTF8,
     Message,
     Playbook,
     bind,
@@ -228,6 +230,27 @@ def test_a_value_that_does_not_open_is_an_error_of_its_statement(value: bytes) -
     shown = play.server(described("users.id", "users.ssn"), good, row("2", value), good, complete(), ready())
     assert shown == ["RowDescription id 20, ssn 25", "DataRow 1, kanarie", CANNOT, "ReadyForQuery I"]
     assert play.client(query("SELECT 1")) == ["Query SELECT 1"]
+
+
+def test_a_character_that_the_client_cannot_have_is_an_error_of_its_statement() -> None:
+    play = Playbook()
+    play.server(status("client_encoding", "LATIN1"))
+    play.client(query(SSN))
+    shown = play.server(described("users.id", "users.ssn"), row("1", ssn("€")), complete(), ready())
+    assert shown[1].startswith("ERROR 22P05")
+    assert shown[2] == "ReadyForQuery I"
+    assert play.client(query("SELECT 1")) == ["Query SELECT 1"]
+
+
+def test_bytes_that_are_no_value_of_the_type_do_not_open() -> None:
+    """An old pgveil, or a key in wrong hands, has encrypted something else."""
+    play = Playbook()
+    play.server(status("client_encoding", "LATIN1"))
+    play.client(query(SSN))
+    value = Protector(KEYS, UTF8).sealer(FIELDS["users.ssn"], TEXT)(b"\xff")
+    shown = play.server(described("users.id", "users.ssn"), row("1", value), complete(), ready())
+    assert shown[1] == CANNOT
+    assert not play.session.closing
 
 
 def test_it_fails_the_transaction_too() -> None:
