@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from policy.types import LogicalType
 from proxy.sql.array_literal import array_slot, closing_bracket
-from proxy.sql.context import Context
+from proxy.sql.context import Context, logical_type
 from proxy.sql.literal import LITERAL_TOKENS
 from proxy.sql.parse import Node, Parsed, Token, ast
 from proxy.sql.plan import Constant, Role, Slot, WireParameter
 from proxy.sql.roles import storage_name
 from proxy.sql.value import Open, refuse, same_either_way
+
+# Types of which a value of one is the same value of the other, as far as it fits.
+_ALIKE = (frozenset({"text", "varchar"}), frozenset({"int2", "int4", "int8"}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +125,25 @@ def _prepared_types(context: Context, parameters: Sequence[WireParameter], count
     for parameter, node in zip(parameters, statement.argtypes or (), strict=False):
         site = context.cast_site(node)
         if parameter.role is not None and site is not None:
+            if node.names[-1].sval != "unknown":
+                _require_type_of(parameter.role, logical_type(node))
             name = storage_name(parameter.role.field, array=parameter.role.array)
             edits.append(_Edit(site.start, site.end, name))
     return edits
+
+
+def _require_type_of(role: Role, declared: LogicalType | None) -> None:
+    """A declared type that arguments would have to be converted to on their way is refused."""
+    own = role.type
+    alike = declared is not None and (
+        declared.name == own.name or any({own.name, declared.name} <= group for group in _ALIKE)
+    )
+    if declared is None or declared.array != own.array or not alike:
+        refuse(
+            role.field,
+            "a parameter of PREPARE that is declared with another type",
+            "Declare it with the column's type, or leave the types out.",
+        )
 
 
 # --- literals --------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from policy.types import LogicalType
 from proxy.errors import Refused
 from proxy.sql import ddl, dml, queries, tables
 from proxy.sql.context import Context, descendants, refuse_statement
@@ -25,6 +26,7 @@ from proxy.sql.plan import (
     Shape,
     StatementPlan,
     TransactionChange,
+    Use,
 )
 from proxy.sql.scope import Item, Scope
 from proxy.sql.unify import fit
@@ -132,14 +134,22 @@ def _execute(context: Context, node: Node) -> StatementPlan:
 
 
 def _read_by_cast(context: Context, value: Value, role: Role) -> None:
-    """An argument is read as the parameter is: by the cast around it in the prepared statement."""
-    if role.cast is None:
+    """An argument is read as the parameter is: by the cast around it, or the type of what it meets.
+
+    It becomes a value of the parameter's type first, as if it were assigned: 5.5 to an integer is 6.
+    """
+    cast = role.cast
+    if cast is None and role.use is Use.COMPARED and not (role.array or role.field.type.array):
+        cast = LogicalType(role.field.type.name)
+    if cast is None:
         return
     for item in value.opens:
         if not item.casts:
             own = context.roles.by_offset[item.offset]
-            context.roles.by_offset[item.offset] = replace(own, cast=role.cast)
-        elif role.cast.family != role.field.type.family:
+            context.roles.by_offset[item.offset] = replace(own, cast=cast)
+        elif role.cast is None and (item.casts[-1].type is None or item.casts[-1].type.name != cast.name):
+            refuse(role.field, "a cast to another type in an argument of EXECUTE", HINTS["value"])
+        elif cast.family != role.field.type.family:
             refuse(role.field, "a cast within a cast in an argument of EXECUTE", HINTS["value"])
 
 

@@ -90,6 +90,18 @@ def test_literals_under_a_cast(connections: tuple[PGconn, PGconn], column: str) 
             select = f"SELECT {column} FROM kinds WHERE {column} = {literal}"
             there, here = outcome(plain, select), outcome(veiled, select)
             assert not differs(there, here), (literal, there, here)
+        _compare_arguments(connections, column)
+
+
+def _compare_arguments(connections: tuple[PGconn, PGconn], column: str) -> None:
+    """An argument of EXECUTE becomes a value of the parameter's type before it is compared."""
+    veiled, plain = connections
+    for connection in connections:
+        prepared = connection.exec_(f"PREPARE p AS SELECT {column} FROM kinds WHERE {column} = $1".encode())
+        assert prepared.status == pq.ExecStatus.COMMAND_OK, prepared.error_message
+    for literal in [*LITERALS, "'5.5'", "5.5", "'1'"]:
+        there, here = outcome(plain, f"EXECUTE p ({literal})"), outcome(veiled, f"EXECUTE p ({literal})")
+        assert not differs(there, here), (literal, there, here)
 
 
 ARRAYS = [
