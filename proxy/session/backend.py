@@ -248,6 +248,8 @@ class Backend:
             replaced = self._repositioned(data, at, end, head)
         if not head.kind & ENDS_WITH_READY:
             state.skipping = not drop_until_sync(state.replies)
+            later = sum(bool(reply.kind & ENDS_WITH_READY) for reply in state.replies)
+            state.names.failed(state.names.segment - later)
         return replaced
 
     @staticmethod

@@ -52,7 +52,7 @@ _LARGE_OBJECT_FUNCTIONS = frozenset(
     (715, 764, 765, 952, 953, 954, 955, 956, 957, 958, 964, 1004, 3170, 3171, 3172, 3457, 3458, 3459, 3460)
 )
 _ANY_FUNCTION = TextPlan((StatementPlan(effects=(SetSearchPath(None, known=False), SettingChange())),))
-_BEFORE_EXECUTION = ("08P01", "26000")  # what the server finds before it looks at the transaction
+_BEFORE_EXECUTION = ("08P01", "26000", "34000")  # what the server finds before it looks at the transaction
 _STRUCT_ERRORS = (ProtocolError, struct.error)
 
 
@@ -247,6 +247,8 @@ class Frontend:
         """Send what fails in the place of a message that is refused."""
         state = self._state
         undo = state.names.lose_unnamed() if kind == Kind.PARSE and not name else None
+        if kind == Kind.BIND:
+            state.names.unnamed_segment = state.names.segment  # its error is known to come
         state.replies.append(Reply(Kind.PARSE, error=self._refusal(error), undo=undo))
         return Parse(name, POISON).pack()
 
@@ -336,6 +338,8 @@ class Frontend:
             state.replies.append(Reply(Kind.DESCRIBE_STATEMENT, statement=statement))
         else:
             portal = self._portal(name)
+            if portal is None and not name and state.names.unnamed_lost:
+                return self._poison(Kind.DESCRIBE_PORTAL, _no_portal())
             plain = portal is None or portal.results is None
             state.replies.append(PLAIN_DESCRIBE if plain else Reply(Kind.DESCRIBE_PORTAL, portal=portal))
         return None
@@ -348,6 +352,8 @@ class Frontend:
         if name and state.barrier and state.replies:
             raise Wait(flush=True)  # it may be a cursor that is being declared or closed
         portal = self._portal(name)
+        if portal is None and not name and state.names.unnamed_lost:
+            return self._poison(Kind.EXECUTE, _no_portal())
         if portal is None or portal.plan.quiet:
             state.replies.append(PLAIN_EXECUTE)
             return None
@@ -359,8 +365,12 @@ class Frontend:
         return None
 
     def _portal(self, name: bytes) -> Portal | None:
+        names = self._state.names
+        unsure = not name and b"" in names.portals and names.unnamed_segment != names.segment
+        if unsure and self._state.replies:
+            raise Wait(flush=True)  # whether its Bind went well is not known yet
         try:
-            return self._state.names.portal(name)
+            return names.portal(name)
         except Uncertain:
             raise Wait(flush=True) from None
 
@@ -398,6 +408,10 @@ class Frontend:
             self._note_effects(plan)
         self._state.replies.append(Reply(Kind.FUNCTION_CALL, plan=plan))
         return None
+
+
+def _no_portal() -> ServerError:
+    return ServerError('portal "" does not exist', sqlstate="34000")
 
 
 def _string(data: bytes, start: int, end: int) -> bytes:

@@ -4,6 +4,7 @@ Rule 1  A name is registered when its Parse is sent, and is certain when ParseCo
 Rule 2  What the server skips or refuses is taken back, the latest first.
 Rule 3  A name that is not certain means nothing beyond the Sync that follows it: who asks has to wait.
 Rule 4  So it is with a portal that a Bind or a Close on its way takes the name from.
+Rule 5  The unnamed portal is known for as long as no error comes that its Bind may have met.
 """
 
 from __future__ import annotations
@@ -107,6 +108,8 @@ class Names:
         self.portals: dict[bytes, Portal] = {}
         self.cursors: dict[bytes, Cursor] = {}
         self.replaced: dict[bytes, int] = {}  # names of portals (rule 4), and the segment it happened in
+        self.unnamed_segment = 0  # in which the unnamed portal was bound
+        self.unnamed_lost = False  # whether an error has made it unknown
         self.segment = 0  # counts Sync and Query: what an error skips stays within one
 
     def statement(self, name: bytes) -> Statement | None:
@@ -171,6 +174,8 @@ class Names:
         """
         if not name:
             self.portals[name] = portal
+            self.unnamed_segment = self.segment
+            self.unnamed_lost = False
             return None
         previous = self.portals.get(name)
         self.portals[name] = portal
@@ -186,6 +191,11 @@ class Names:
                     del self.portals[name]
 
         return undo
+
+    def failed(self, segment: int) -> None:
+        """An error has come in a segment: a Bind of it, or of one before, may not have made its portal."""
+        if self.unnamed_segment <= segment and self.portals.pop(b"", None) is not None:
+            self.unnamed_lost = True
 
     def close_portal(self, name: bytes) -> Callable[[bool], None] | None:
         """Take a portal's name away, whoever has made it; how to undo it, None where nothing is lost."""

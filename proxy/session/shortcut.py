@@ -24,6 +24,8 @@ _READY = frames.READY_FOR_QUERY
 def pass_request(state: State, data: bytes, at: int) -> int:
     """Past Describe and Execute of the unnamed portal, and Sync, as drivers send them after a Bind."""
     portal = state.names.portals.get(b"")
+    if state.names.unnamed_segment != state.names.segment:
+        return at
     if portal is None or state.skipping or state.spoiled or state.barrier or state.taking_copy:
         return at
     first = portal.plan.first

@@ -239,7 +239,7 @@ async def test_a_catalogue_read_in_parts_is_the_whole_one(
             for _ in range(STEPS):
                 statement = maker.statement().replace("{database}", database.name)
                 with suppress(psycopg.Error):
-                    connection.execute(statement)  # type: ignore[arg-type]
+                    connection.execute(statement.encode())
                     done.append(statement)
                 connection.execute("ROLLBACK")
                 await parts.check(done)

@@ -135,7 +135,7 @@ async def test_an_unlucky_exchange_of_names_is_seen(database16: Database) -> Non
     with database16.connect() as connection:
 
         def versions() -> list[tuple[Any, ...]]:
-            return connection.execute(catalog_sql.VERSIONS).fetchall()  # type: ignore[arg-type]
+            return connection.execute(catalog_sql.VERSIONS.encode()).fetchall()
 
         def number(sql: str) -> int:
             row = connection.execute(sql).fetchone()

@@ -12,7 +12,7 @@ from crypto.errors import UnknownKey
 from crypto.keyring import Keyring
 from policy.types import LogicalType
 from proxy.errors import CannotOpen, InvalidValue
-from proxy.protector import BINARY, TEXT, MissingKey, Protector, key_need, wire_oid
+from proxy.protector import BINARY, TEXT, MissingKey, Protector, Transform, key_need, wire_oid
 from proxy.sql.plan import ResultColumn, Role, Shape, Slot, Use
 from proxy.storage_text import array_items, binary_items
 from proxy.values import Settings
@@ -35,7 +35,9 @@ VALUES: dict[str, tuple[str, bytes]] = {
 FORMATS = {"text": TEXT, "binary": BINARY}
 
 
-def opener(column: str, wire_format: int, shape: Shape = Shape.SCALAR, logical: LogicalType | None = None):  # type: ignore[no-untyped-def]
+def opener(
+    column: str, wire_format: int, shape: Shape = Shape.SCALAR, logical: LogicalType | None = None
+) -> Transform:
     bound = FIELDS[column]
     return PROTECTOR.opener(ResultColumn((bound,), shape, logical or bound.type), wire_format)
 
@@ -84,8 +86,9 @@ def test_deterministic_fields_repeat_and_randomized_ones_do_not() -> None:
 # --- literals --------------------------------------------------------------------------------------------
 
 
-def sealed_literal(column: str, token: str, **slot: object) -> bytes:
-    return PROTECTOR.seal_literal(Slot(0, Role(FIELDS[column]), **slot), token.encode())  # type: ignore[arg-type]
+def sealed_literal(column: str, token: str, *, negative: bool = False, suffix: bytes = b"") -> bytes:
+    slot = Slot(0, Role(FIELDS[column]), negative, suffix=suffix)
+    return PROTECTOR.seal_literal(slot, token.encode())
 
 
 @pytest.mark.parametrize(
