@@ -11,12 +11,10 @@ from crypto.manager import KeyNeed
 from proxy.errors import KeysUnavailable
 from proxy.session.frontend import OUTSTANDING
 from proxy.session.requests import FetchKeys, RefreshCatalog
-from proxy.wire.frames import BIND, CLOSE, COPY_DATA, DESCRIBE, EXECUTE, FUNCTION_CALL, PARSE, QUERY, frame
-from proxy.wire.frontend import CopyFail
+from proxy.wire.frames import COPY_DATA, FUNCTION_CALL, QUERY, frame
 from tests.session.playbook import (
     BIND_COMPLETE,
     CLOSE_COMPLETE,
-    COPY_DONE,
     FLUSH,
     KEYS,
     PARSE_COMPLETE,
@@ -25,8 +23,6 @@ from tests.session.playbook import (
     bind,
     close,
     complete,
-    copy_data,
-    copy_in,
     describe,
     described,
     error,
@@ -42,82 +38,6 @@ from tests.session.playbook import (
 
 UPDATE = "UPDATE users SET email = $1"
 CLEAR = "UPDATE users SET email = 'clear'"
-
-# --- malformed frames ------------------------------------------------------------------------------------
-
-MALFORMED = {
-    "unknown type": frame(ord("z"), b""),
-    "length below four": b"Q\0\0\0\3",
-    "negative length": b"Q\xff\xff\xff\xff",
-    "sync too long": frame(ord("S"), b"x" * 10_000),
-    "flush with a body": frame(ord("H"), b"\0"),
-    "parse without end": frame(PARSE, b"s"),
-    "parse without text": frame(PARSE, b"s\0"),
-    "bind without names": frame(BIND, b""),
-    "bind without statement": frame(BIND, b"p\0"),
-    "describe of nothing": frame(DESCRIBE, b""),
-    "describe of an unknown kind": frame(DESCRIBE, b"X\0"),
-    "describe without end": frame(DESCRIBE, b"Sname"),
-    "execute without end": frame(EXECUTE, b"p"),
-    "close without end": frame(CLOSE, b"S"),
-}
-
-
-@pytest.mark.parametrize("data", MALFORMED.values(), ids=MALFORMED)
-def test_a_malformed_frame_ends_the_session(data: bytes) -> None:
-    play = Playbook()
-    assert play.client(data) == []
-    (line,) = play.to_client()
-    assert line.startswith("FATAL 08P01: invalid")
-    assert play.session.closing
-
-
-@pytest.mark.parametrize("body", [b"SELECT 1", b"SELECT 1\0\0", b""])
-def test_a_malformed_query_ends_the_session(body: bytes) -> None:
-    play = Playbook()
-    assert play.client(frame(QUERY, body)) == []
-    assert play.to_client()[0].startswith("FATAL 08P01")
-
-
-def test_what_came_before_a_malformed_frame_is_sent() -> None:
-    play = Playbook()
-    assert play.client(query("SELECT 1"), MALFORMED["unknown type"]) == ["Query SELECT 1"]
-    assert play.session.closing
-
-
-BINDS = {
-    "no counts": b"\0s\0",
-    "fewer parameters than counted": b"\0s\0\0\0\0\1",
-    "a parameter past the end": b"\0s\0\0\0\0\1\0\0\0\2x",
-    "no result formats": b"\0s\0\0\0\0\1\0\0\0\1x",
-    "a length below -1": b"\0s\0\0\0\0\1\xff\xff\xff\xfe\0\0",
-    "a parameter that is too long": b"\0s\0\0\0\0\1\0\0\0\xffx\0\0",
-    "bytes left over": b"\0s\0\0\0\0\1\0\0\0\1x\0\0!",
-}
-
-
-@pytest.mark.parametrize("body", BINDS.values(), ids=BINDS)
-def test_a_malformed_bind_of_protected_parameters_ends_the_session(body: bytes) -> None:
-    play = Playbook()
-    play.client(parse(UPDATE, "s"), SYNC)
-    play.server(PARSE_COMPLETE, ready())
-    assert play.client(frame(BIND, body)) == []
-    assert play.to_client()[0].startswith("FATAL 08P01")
-
-
-def test_a_message_may_be_as_long_as_the_limit() -> None:
-    play = Playbook(max_message_size=1000)
-    fits = "SELECT '" + "x" * (1000 - 4 - 1 - 9) + "'"
-    assert play.client(query(fits)) == [f"Query {fits}"]
-    play.client(query(fits + " "))
-    assert play.to_client()[0].startswith("FATAL 08P01")
-
-
-def test_the_length_is_judged_before_the_body_comes() -> None:
-    play = Playbook(max_message_size=1000)
-    play.session.frontend_received(b"Q" + struct.pack("!i", 1001))
-    assert play.session.closing
-
 
 # --- wrong numbers of parameters, unknown names ----------------------------------------------------------
 
@@ -477,85 +397,6 @@ def test_backslashes_while_standard_conforming_strings_is_off() -> None:
     assert play.client(query(r"SELECT '\' FROM plain -- ' ")) == [r"Query SELECT '\' FROM plain -- ' "]
     play.server(complete(), ready())
     assert play.client(query(r"UPDATE users SET email = '\''")) == ["Query refused by pgveil"]
-
-
-# --- COPY ------------------------------------------------------------------------------------------------
-
-
-def test_copy_from_encrypts_rows_as_they_stream() -> None:
-    play = Playbook()
-    assert play.client(query("COPY users (id, email) FROM STDIN")) == [
-        "Query COPY users (id, email) FROM STDIN"
-    ]
-    assert play.server(copy_in(2)) == ["CopyInResponse"]
-    assert play.client(copy_data("1\tkana")) == []
-    assert play.client(copy_data("rie\n2\t\\N\n3")) == ["CopyData 1, [kanarie] / 2, \\N"]
-    assert play.client(copy_data("\tkanarie 3"), COPY_DONE) == ["CopyData 3, [kanarie 3]", "CopyDone"]
-    assert play.server(complete("COPY 3"), ready()) == ["CommandComplete COPY 3", "ReadyForQuery I"]
-
-
-def test_a_row_that_does_not_fit_fails_the_copy() -> None:
-    play = Playbook()
-    play.client(query("COPY users (id, age) FROM STDIN"))
-    play.server(copy_in(2))
-    assert play.client(copy_data("1\tmany\n")) == ["CopyFail refused by pgveil"]
-    assert play.client(copy_data("2\t3\n"), COPY_DONE) == []
-    (line, last) = play.server(error("57014", "COPY from stdin failed"), ready())
-    assert line.startswith("ERROR 22P02")
-    assert last == "ReadyForQuery I"
-    assert play.client(query("SELECT 1")) == ["Query SELECT 1"]
-
-
-def test_copy_data_that_comes_early_waits() -> None:
-    """It is not known yet whether the server takes it."""
-    play = Playbook()
-    assert play.client(query("COPY users (email) FROM STDIN"), copy_data("kanarie\n"), COPY_DONE) == [
-        "Query COPY users (email) FROM STDIN",
-        "Flush",
-    ]
-    play.server(copy_in(1))
-    assert play.to_server() == ["CopyData [kanarie]", "CopyDone"]
-
-
-def test_copy_data_that_comes_early_for_an_unprotected_table_arrives() -> None:
-    play = Playbook()
-    sent = play.client(query("COPY plain FROM STDIN"), copy_data("1\tclear\n"), COPY_DONE)
-    assert sent == ["Query COPY plain FROM STDIN", "Flush"]
-    play.server(copy_in(2))
-    assert play.to_server() == ["CopyData 1, clear", "CopyDone"]
-
-
-def test_copy_data_after_a_refused_copy_is_dropped() -> None:
-    play = Playbook()
-    play.client(query("COPY users (email) FROM STDIN"), copy_data("kanarie\n"), COPY_DONE, query("SELECT 1"))
-    play.server(error("42501", "permission denied"), ready())
-    assert play.to_server() == ["Query SELECT 1"]
-
-
-def test_the_client_gives_up_its_copy() -> None:
-    play = Playbook()
-    play.client(query("COPY users (email) FROM STDIN"))
-    play.server(copy_in(1))
-    assert play.client(copy_data("kana"), CopyFail(b"enough")) == ["CopyFail enough"]
-    assert play.server(error("57014", "COPY from stdin failed: enough"), ready())[-1] == "ReadyForQuery I"
-
-
-def test_copy_in_the_extended_protocol_ignores_sync() -> None:
-    play = Playbook()
-    play.client(parse("COPY users (email) FROM STDIN"), bind(), execute(), SYNC)
-    play.server(PARSE_COMPLETE, BIND_COMPLETE, copy_in(1))
-    assert play.client(copy_data("kanarie\n"), COPY_DONE, SYNC) == ["CopyData [kanarie]", "CopyDone", "Sync"]
-    assert play.server(complete("COPY 1"), ready())[-1] == "ReadyForQuery I"
-    assert play.session.idle
-
-
-def test_a_plain_copy_streams_without_waiting_for_whole_messages() -> None:
-    play = Playbook()
-    play.client(query("COPY plain FROM STDIN"))
-    play.server(copy_in(2))
-    start = b"d" + struct.pack("!i", 4 + 1_000_000) + b"x" * 1000
-    play.session.frontend_received(start)
-    assert b"".join(play.session.to_backend) == start
 
 
 # --- the rest --------------------------------------------------------------------------------------------

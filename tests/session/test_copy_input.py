@@ -1,0 +1,99 @@
+"""COPY FROM STDIN: rows that are sealed as they stream, what fails one, and what comes too early or late."""
+
+from __future__ import annotations
+
+import struct
+
+from proxy.wire.frontend import CopyFail
+from tests.session.playbook import (
+    BIND_COMPLETE,
+    COPY_DONE,
+    PARSE_COMPLETE,
+    SYNC,
+    Playbook,
+    bind,
+    complete,
+    copy_data,
+    copy_in,
+    error,
+    execute,
+    parse,
+    query,
+    ready,
+)
+
+
+def test_copy_from_encrypts_rows_as_they_stream() -> None:
+    play = Playbook()
+    assert play.client(query("COPY users (id, email) FROM STDIN")) == [
+        "Query COPY users (id, email) FROM STDIN"
+    ]
+    assert play.server(copy_in(2)) == ["CopyInResponse"]
+    assert play.client(copy_data("1\tkana")) == []
+    assert play.client(copy_data("rie\n2\t\\N\n3")) == ["CopyData 1, [kanarie] / 2, \\N"]
+    assert play.client(copy_data("\tkanarie 3"), COPY_DONE) == ["CopyData 3, [kanarie 3]", "CopyDone"]
+    assert play.server(complete("COPY 3"), ready()) == ["CommandComplete COPY 3", "ReadyForQuery I"]
+
+
+def test_a_row_that_does_not_fit_fails_the_copy() -> None:
+    play = Playbook()
+    play.client(query("COPY users (id, age) FROM STDIN"))
+    play.server(copy_in(2))
+    assert play.client(copy_data("1\tmany\n")) == ["CopyFail refused by pgveil"]
+    assert play.client(copy_data("2\t3\n"), COPY_DONE) == []
+    (line, last) = play.server(error("57014", "COPY from stdin failed"), ready())
+    assert line.startswith("ERROR 22P02")
+    assert last == "ReadyForQuery I"
+    assert play.client(query("SELECT 1")) == ["Query SELECT 1"]
+
+
+def test_copy_data_that_comes_early_waits() -> None:
+    """It is not known yet whether the server takes it."""
+    play = Playbook()
+    assert play.client(query("COPY users (email) FROM STDIN"), copy_data("kanarie\n"), COPY_DONE) == [
+        "Query COPY users (email) FROM STDIN",
+        "Flush",
+    ]
+    play.server(copy_in(1))
+    assert play.to_server() == ["CopyData [kanarie]", "CopyDone"]
+
+
+def test_copy_data_that_comes_early_for_an_unprotected_table_arrives() -> None:
+    play = Playbook()
+    sent = play.client(query("COPY plain FROM STDIN"), copy_data("1\tclear\n"), COPY_DONE)
+    assert sent == ["Query COPY plain FROM STDIN", "Flush"]
+    play.server(copy_in(2))
+    assert play.to_server() == ["CopyData 1, clear", "CopyDone"]
+
+
+def test_copy_data_after_a_refused_copy_is_dropped() -> None:
+    play = Playbook()
+    play.client(query("COPY users (email) FROM STDIN"), copy_data("kanarie\n"), COPY_DONE, query("SELECT 1"))
+    play.server(error("42501", "permission denied"), ready())
+    assert play.to_server() == ["Query SELECT 1"]
+
+
+def test_the_client_gives_up_its_copy() -> None:
+    play = Playbook()
+    play.client(query("COPY users (email) FROM STDIN"))
+    play.server(copy_in(1))
+    assert play.client(copy_data("kana"), CopyFail(b"enough")) == ["CopyFail enough"]
+    assert play.server(error("57014", "COPY from stdin failed: enough"), ready())[-1] == "ReadyForQuery I"
+
+
+def test_copy_in_the_extended_protocol_ignores_sync() -> None:
+    play = Playbook()
+    play.client(parse("COPY users (email) FROM STDIN"), bind(), execute(), SYNC)
+    play.server(PARSE_COMPLETE, BIND_COMPLETE, copy_in(1))
+    assert play.client(copy_data("kanarie\n"), COPY_DONE, SYNC) == ["CopyData [kanarie]", "CopyDone", "Sync"]
+    assert play.server(complete("COPY 1"), ready())[-1] == "ReadyForQuery I"
+    assert play.session.idle
+
+
+def test_a_plain_copy_streams_without_waiting_for_whole_messages() -> None:
+    play = Playbook()
+    play.client(query("COPY plain FROM STDIN"))
+    play.server(copy_in(2))
+    start = b"d" + struct.pack("!i", 4 + 1_000_000) + b"x" * 1000
+    play.session.frontend_received(start)
+    assert b"".join(play.session.to_backend) == start
