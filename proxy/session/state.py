@@ -90,7 +90,7 @@ class State:
             encoding = python_encoding(value)
             self.encoding_known = encoding is not None
             self.utf8 = encoding == "utf-8"
-            name, value = "encoding", encoding or "utf-8"
+            name, value = "encoding", encoding or "ascii"  # what all encodings have in common
         elif name not in self._reported:
             return
         self._reported[name] = value

@@ -1,8 +1,8 @@
 """Client encodings: PostgreSQL's names for them, Python's codecs, and the errors of both directions.
 
 Source: PostgreSQL documentation 24.3, table 24.1 (client encodings). Encodings with no Python codec that
-maps as PostgreSQL does are left out: a session that uses one is refused, since a wrong mapping would change
-values silently.
+maps as PostgreSQL does are left out: a session that uses one has protected values in ASCII only, and errors
+for others, since a wrong mapping would change values silently.
 """
 
 from __future__ import annotations
