@@ -1,0 +1,119 @@
+"""Applications in other languages: built once, run through pgveil and on a plain twin, and compared.
+
+An application is a program of the folder of its language. It reads DATABASE_URL and prints one line of JSON for each
+step: {"step": name, "saw": what it read}, or {"step": name, "error": {"code": SQLSTATE, "message": ...}}.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.postgres import Database
+from tests.proxy_process import Veil, canaries_in
+
+HERE = Path(__file__).parent
+_BUILD = HERE.parents[2] / "build" / "applications"  # ignored by git; what is fetched stays there
+_FETCH_TIMEOUT = 300
+_RUN_TIMEOUT = 100
+_TABLES = "users, orders, plain, kinds"
+
+
+def fetched(language: str, tool: str, command: Sequence[str], manifests: Collection[str]) -> Path:
+    """A copy of a language's folder beside its packages, which `command` fetches when the manifests change.
+
+    Skips the test where the tool is not installed, or the packages cannot be had.
+    """
+    if shutil.which(tool) is None:
+        pytest.skip(f"{tool} is not installed")
+    digest = hashlib.sha256(b"\0".join((HERE / language / name).read_bytes() for name in manifests))
+    directory = _BUILD / f"{language}-{digest.hexdigest()[:12]}"
+    shutil.copytree(HERE / language, directory, dirs_exist_ok=True)
+    stamp = directory / ".fetched"
+    if not stamp.exists():
+        try:
+            done = _run(command, directory, _FETCH_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            pytest.skip(f"{tool} could not fetch the packages within {_FETCH_TIMEOUT} seconds")
+        if done.returncode != 0:
+            pytest.skip(f"{tool} could not fetch the packages: {(done.stderr or done.stdout)[-300:]}")
+        stamp.touch()
+    return directory
+
+
+def compiled(directory: Path, command: Sequence[str]) -> Path:
+    """The directory, once its sources are compiled: what does not compile fails."""
+    done = _run(command, directory, _FETCH_TIMEOUT)
+    assert done.returncode == 0, done.stderr + done.stdout
+    return directory
+
+
+def _run(
+    command: Sequence[str], directory: Path, timeout: float, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        cwd=directory,
+        env=os.environ | environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+@dataclass(frozen=True)
+class Stage:
+    """pgveil before empty tables, and a database with the same tables and no encryption."""
+
+    veil: Veil
+    plain: Database
+
+    def assert_same(
+        self,
+        command: Sequence[str],
+        directory: Path,
+        *,
+        refused: Collection[str] = (),
+        via: str | None = None,
+    ) -> None:
+        """The program sees through pgveil (or by way of the URL `via`) what it sees on the twin.
+
+        But for the steps of `refused`, which fail with 0A000.
+        """
+        self.plain.execute(f"TRUNCATE {_TABLES} RESTART IDENTITY")
+        seen = _steps(command, directory, via or self.veil.dsn())
+        expected = _steps(command, directory, self.plain.dsn)
+        assert list(seen) == list(expected)
+        for step, saw in expected.items():
+            if step in refused:
+                assert seen[step].get("error", {}).get("code") == "0A000", (step, seen[step])
+                assert "saw" in saw, (step, saw)
+            else:
+                assert seen[step] == saw, step
+        assert canaries_in(json.dumps(seen))
+        assert "pgv1:" in self.veil.database.contents()
+        assert "pgveil_crashed_sessions_total 0" in self.veil.admin("/metrics")[1]
+
+
+def _steps(command: Sequence[str], directory: Path, dsn: str) -> dict[str, Any]:
+    done = _run(command, directory, _RUN_TIMEOUT, DATABASE_URL=dsn, TZ="UTC", NODE_NO_WARNINGS="1")
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr + done.stdout
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    steps = {line.pop("step"): line for line in lines}
+    assert len(steps) == len(lines), "two steps of one name"
+    for line in lines:
+        if "error" in line:  # pgveil's errors quote no value, and have hints of their own
+            line["error"]["message"] = line["error"]["message"].partition(': "')[0]
+            line["error"].pop("hint", None)
+    return steps
