@@ -34,7 +34,7 @@ from proxy.session.rows import Hold, ResultRows, statement_plan
 from proxy.session.shortcut import pass_reply
 from proxy.session.state import State
 from proxy.wire import frames
-from proxy.wire.backend import CommandComplete, ErrorResponse, ParameterStatus
+from proxy.wire.backend import CommandComplete, ErrorResponse, NoticeResponse, ParameterStatus
 from proxy.wire.errors import ProtocolError
 from proxy.wire.frames import HEADER, LENGTH, frame
 
@@ -45,6 +45,7 @@ _ANSWERS_ROWS = Kind.QUERY | Kind.EXECUTE
 _DESCRIBES = Kind.DESCRIBE_STATEMENT | Kind.DESCRIBE_PORTAL
 _IDLE = ord("I")
 _IN_TRANSACTION = ord("T")
+_MESSAGES = {frames.ERROR_RESPONSE: ErrorResponse, frames.NOTICE_RESPONSE: NoticeResponse}
 _POISON_QUERY = frame(frames.QUERY, b"refused by pgveil\0")
 
 
@@ -72,6 +73,7 @@ class Backend:
             frames.PARAMETER_DESCRIPTION: self._parameter_description,
             frames.NO_DATA: self._no_data,
             frames.PARAMETER_STATUS: self._parameter_status,
+            frames.NOTICE_RESPONSE: self._notice,
             frames.COPY_IN_RESPONSE: self._copy_response,
             frames.COPY_OUT_RESPONSE: self._copy_response,
             frames.COPY_BOTH_RESPONSE: self._copy_response,
@@ -252,18 +254,24 @@ class Backend:
             state.names.failed(state.names.segment - later)
         return replaced
 
+    def _notice(self, data: bytes, at: int, end: int) -> bytes | None:
+        replies = self._state.replies
+        if not replies or self._rows.discarding:
+            return None
+        return self._repositioned(data, at, end, replies[0])
+
     @staticmethod
     def _repositioned(data: bytes, at: int, end: int, head: Reply) -> bytes | None:
         """The position of an error counts characters of the text: of the client's text, that is."""
-        if head.widths is None:
+        if (widths := head.widths) is None:
             return None
-        message = ErrorResponse.parse(data[at + HEADER : end])
+        message = _MESSAGES[data[at]].parse(data[at + HEADER : end])
         position = message.fields.get("P", b"")
         if not position.isdigit():
             return None
         fields = dict(message.fields)
-        fields["P"] = str(original_position(head.widths(), int(position))).encode()
-        return ErrorResponse(fields).pack()
+        fields["P"] = str(original_position(widths(), int(position))).encode()
+        return type(message)(fields).pack()
 
     def _ready(self, data: bytes, at: int, end: int) -> bytes | None:
         state = self._state

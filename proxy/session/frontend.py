@@ -225,8 +225,9 @@ class Frontend:
             rendered = self._planning.rendered(planned) if plan.template is not None or plan.writes else None
             # the types are read only where they matter: reading a message whole costs as much as planning it
             types = () if plan.parameters is None else _read(Parse, data, at, end).types
+            widths = rendered[1] if rendered else None
             statement = Statement(
-                sql, plan, state.context.planner(), state.view(), types, state.names.segment
+                sql, plan, state.context.planner(), state.view(), types, state.names.segment, widths
             )
             undo = state.names.parse(name, statement)
         except Uncertain:
@@ -234,7 +235,6 @@ class Frontend:
         except ServerError as error:
             # a Parse of the same name, so that the unnamed statement is lost as in the server
             return self._poison(Kind.PARSE, error, name)
-        widths = rendered[1] if rendered else None
         reply = Reply(Kind.PARSE, statement=statement if undo else None, undo=undo, widths=widths)
         state.replies.append(reply)
         if rendered is None and plan.parameters is None:
@@ -288,7 +288,7 @@ class Frontend:
             return None
         if statement.plan.parameters is None:
             formats = _result_formats(data, at + HEADER + len(portal) + len(name) + 2, end)
-            self._bound(portal, Portal(statement.plan, formats))
+            self._bound(portal, Portal(statement.plan, formats, statement.widths))
             return None
         try:
             sealed, formats = self._sealed(
@@ -298,12 +298,16 @@ class Frontend:
             raise ProtocolViolation("invalid message format") from None
         except ServerError as error:
             return self._poison(Kind.BIND, error)
-        self._bound(portal, Portal(statement.plan, formats) if formats else statement.portal)
+        bound = Portal(statement.plan, formats, statement.widths) if formats else statement.portal
+        self._bound(portal, bound)
         return sealed
 
     def _bound(self, name: bytes, portal: Portal) -> None:
         undo = self._state.names.bind(name, portal)
-        self._state.replies.append(BIND if undo is None else Reply(Kind.BIND, undo=undo))
+        if undo is None and portal.widths is None:
+            self._state.replies.append(BIND)
+        else:
+            self._state.replies.append(Reply(Kind.BIND, undo=undo, widths=portal.widths))
 
     def _sealed(self, statement: Statement, data: bytes, at: int, parameters: int, end: int) -> Sealed:
         try:

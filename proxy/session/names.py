@@ -13,14 +13,17 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from proxy.errors import Refused
-from proxy.sql.plan import CopyPlan, Results, StatementPlan, TextPlan
+from proxy.sql.plan import CopyPlan, Results, StatementPlan, TextPlan, Widths
 from proxy.sql.planner import Planner, SessionView
 
 
 class Statement:
-    """A prepared statement: its text, its plan and who made it, and the types that the client declared."""
+    """A prepared statement: its text, its plan and who made it, and the types that the client declared.
 
-    __slots__ = ("certain", "declared", "plan", "planner", "portal", "segment", "sql", "view")
+    `widths` gives those of the text that the server has; None where it went as it came.
+    """
+
+    __slots__ = ("certain", "declared", "plan", "planner", "portal", "segment", "sql", "view", "widths")
 
     def __init__(
         self,
@@ -30,6 +33,7 @@ class Statement:
         view: SessionView,
         declared: tuple[int, ...],
         segment: int,
+        widths: Callable[[], Widths] | None = None,
     ) -> None:
         self.sql = sql
         self.plan = plan
@@ -37,8 +41,9 @@ class Statement:
         self.view = view
         self.declared = declared
         self.segment = segment
+        self.widths = widths
         self.certain = False
-        self.portal = Portal(plan, ())  # what a Bind makes where formats do not matter
+        self.portal = Portal(plan, (), widths)  # what a Bind makes where formats do not matter
 
     def confirmed(self, planner: Planner, view: SessionView) -> bool:
         """Whether it was planned for this policy and catalogue, and this search_path.
@@ -75,13 +80,16 @@ class Statement:
 
 
 class Portal:
-    """A bound statement's plan, and the formats that Bind asked for."""
+    """A bound statement's plan, the formats that Bind asked for, and the widths of the statement's text."""
 
-    __slots__ = ("formats", "plan")
+    __slots__ = ("formats", "plan", "widths")
 
-    def __init__(self, plan: TextPlan, formats: tuple[int, ...]) -> None:
+    def __init__(
+        self, plan: TextPlan, formats: tuple[int, ...], widths: Callable[[], Widths] | None = None
+    ) -> None:
         self.plan = plan
         self.formats = formats
+        self.widths = widths
 
     @property
     def results(self) -> Results | None:

@@ -12,8 +12,9 @@ from proxy.session.names import Statement, Uncertain
 from proxy.session.requests import FetchKeys, RefreshCatalog
 from proxy.session.state import Resume, State
 from proxy.sql.context import UnknownRelations
+from proxy.sql.plan import Widths
 from proxy.sql.planner import UNKNOWN, Planned
-from proxy.sql.render import Widths, render
+from proxy.sql.render import render
 
 _IDLE = ord("I")
 

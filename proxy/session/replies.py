@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 
 from proxy.session.names import Portal, Statement
-from proxy.sql.plan import TextPlan
+from proxy.sql.plan import TextPlan, Widths
 from proxy.wire.backend import ErrorResponse
 
 
@@ -39,7 +39,7 @@ class Reply:
     `error` replaces the server's own; `undo` takes back what was registered when the message was sent.
     """
 
-    __slots__ = ("error", "index", "kind", "plan", "portal", "statement", "swallow", "undo", "widths")
+    __slots__ = ("_widths", "error", "index", "kind", "plan", "portal", "statement", "swallow", "undo")
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Reply:
         portal: Portal | None = None,
         error: ErrorResponse | None = None,
         undo: Callable[[bool], None] | None = None,
-        widths: Callable[[], list[tuple[int, int]]] | None = None,
+        widths: Callable[[], Widths] | None = None,
         swallow: bool = False,
     ) -> None:
         self.kind = kind
@@ -59,9 +59,15 @@ class Reply:
         self.portal = portal
         self.error = error
         self.undo = undo
-        self.widths = widths  # (characters in the client's text, in the server's) of the parts of the text
+        self._widths = widths
         self.swallow = swallow
         self.index = 0  # of the statement of a text that is being answered
+
+    @property
+    def widths(self) -> Callable[[], Widths] | None:
+        """What gives the widths of the text that the reply is about; None where it went as it came."""
+        about = self.portal or self.statement
+        return self._widths or (about.widths if about is not None else None)
 
 
 PLAIN_QUERY = Reply(Kind.QUERY)  # holds no state, so that all plain queries share it
@@ -85,12 +91,15 @@ def drop_until_sync(replies: Replies) -> bool:
     return bool(replies)
 
 
-def original_position(widths: list[tuple[int, int]], position: int) -> int:
-    """A character position (from 1) in the server's text as one in the client's text."""
+def original_position(widths: Widths, position: int) -> int:
+    """A character position (from 1) in the server's text as one in the client's text.
+
+    Within what was replaced it is the place where that begins.
+    """
     client, server = 0, 0
     for origin, sent in widths:
         if position - 1 < server + sent:
-            return client + min(position - 1 - server, max(origin - 1, 0)) + 1
+            return client + (position - 1 - server if origin else 0) + 1
         client += origin
         server += sent
     return client + 1

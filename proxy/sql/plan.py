@@ -12,6 +12,10 @@ from enum import Enum, Flag
 from policy.binding import BoundField
 from policy.types import LogicalType
 
+# What a text is made of: (characters in the client's text, in the server's). Both are the same of what went
+# as it came; what was replaced is (0, its new width) and (its old width, 0).
+Widths = tuple[tuple[int, int], ...]
+
 
 class Use(Flag):
     """What becomes of an open value, which decides how it is read.
@@ -58,10 +62,10 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A part of the text between literals, as it goes to the server; `origin`: characters as they came."""
+    """A part of the text between literals, as it goes to the server; `widths`: of what it is made of."""
 
     text: str
-    origin: int
+    widths: Widths
 
 
 @dataclass(frozen=True, slots=True)

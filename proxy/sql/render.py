@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from proxy.sql.array_literal import array_token
-from proxy.sql.plan import Constant, Slot
+from proxy.sql.plan import Constant, Slot, Widths
 from proxy.sql.planner import Planned
 from proxy.sql.shape import Group
 
 Seal = Callable[[Slot, bytes], bytes]
-Widths = list[tuple[int, int]]  # characters of a part in the client's text, and in the server's
 
 
 def render(planned: Planned, seal: Seal) -> tuple[str, Callable[[], Widths]]:
@@ -31,34 +30,15 @@ def render(planned: Planned, seal: Seal) -> tuple[str, Callable[[], Widths]]:
             token = literals[part.ordinal] if part.ordinal >= 0 else b""
         pieces.append(_literal(part, token, seal))
         if groups and (group := groups.get(part.ordinal)) is not None:
-            pieces.append(_rows(plan.template[i + 2 - 2 * group.width : i + 1], group, seal))
+            pieces += _rows(plan.template[i + 2 - 2 * group.width : i + 1], group, seal)
     return "".join(pieces), lambda: _widths(planned, pieces)
-
-
-def _widths(planned: Planned, pieces: Sequence[str]) -> Widths:
-    sent = map(len, pieces)
-    found: Widths = []
-    for part in planned.plan.template or ():
-        if isinstance(part, Constant):
-            found.append((part.origin, next(sent)))
-            continue
-        if part.elements is not None:
-            taken = [planned.literals[item.ordinal] for item in part.elements if item.ordinal >= 0]
-            origin = part.lead + sum(len(token.decode()) for token in taken)
-        else:
-            token = planned.literals[part.ordinal] if part.ordinal >= 0 else b""
-            origin = part.lead + len(part.fixed or token.decode())
-        found.append((origin, next(sent)))
-        if (group := planned.groups.get(part.ordinal)) is not None:
-            found.append((len(group.raw().decode()), next(sent)))
-    return found
 
 
 def _literal(slot: Slot, token: bytes, seal: Seal) -> str:
     return (seal(slot, token) if slot.role is not None else token).decode()
 
 
-def _rows(row: Sequence[Constant | Slot], group: Group, seal: Seal) -> str:
+def _rows(row: Sequence[Constant | Slot], group: Group, seal: Seal) -> list[str]:
     """The rows that follow the one of the template, which has the same form."""
     slots = [part for part in row if isinstance(part, Slot)]
     between = [part.text for part in row if isinstance(part, Constant)] + [""]
@@ -68,4 +48,41 @@ def _rows(row: Sequence[Constant | Slot], group: Group, seal: Seal) -> str:
         for slot, literal, constant in zip(slots, literals, between, strict=True):
             pieces.append(_literal(slot, literal, seal))
             pieces.append(constant)
-    return "".join(pieces)
+    return pieces
+
+
+def _widths(planned: Planned, pieces: Sequence[str]) -> Widths:
+    """Where each of the pieces comes from."""
+    sent = map(len, pieces)
+    found: list[tuple[int, int]] = []
+    for i, part in enumerate(planned.plan.template or ()):
+        if isinstance(part, Constant):
+            next(sent)
+            found += part.widths
+            continue
+        found += _of_slot(part, _origin(part, planned.literals), next(sent))
+        if (group := planned.groups.get(part.ordinal)) is not None:
+            row = (planned.plan.template or ())[i + 2 - 2 * group.width : i + 1]
+            found += _of_rows([part for part in row if isinstance(part, Slot)], group, sent)
+    return tuple(found)
+
+
+def _origin(slot: Slot, literals: Sequence[bytes]) -> int:
+    """The characters of the client's text that a slot stands for."""
+    if slot.elements is not None:
+        taken = [literals[item.ordinal] for item in slot.elements if item.ordinal >= 0]
+        return slot.lead + sum(len(token.decode()) for token in taken)
+    token = literals[slot.ordinal] if slot.ordinal >= 0 else b""
+    return slot.lead + len(slot.fixed or token.decode())
+
+
+def _of_slot(slot: Slot, origin: int, sent: int) -> Widths:
+    return ((origin, sent),) if slot.role is None else ((0, sent), (origin, 0))
+
+
+def _of_rows(slots: Sequence[Slot], group: Group, sent: Iterator[int]) -> Iterator[tuple[int, int]]:
+    for row in group.rows:
+        yield (next(sent),) * 2  # the separator
+        for slot, literal in zip(slots, row, strict=True):
+            yield from _of_slot(slot, len(literal.decode()), next(sent))
+            yield (next(sent),) * 2  # what stands between two literals

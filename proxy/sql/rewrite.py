@@ -229,14 +229,16 @@ def _template(
 
 
 def _constant(text: str, start: int, end: int, edits: list[_Edit]) -> Constant:
-    parts = []
+    parts: list[str] = []
+    widths: list[tuple[int, int]] = []
     position = start
     for edit in sorted(edits, key=lambda edit: edit.start):
         if start <= edit.start and edit.end <= end:
             parts += [text[position : edit.start], edit.text]
+            widths += [(edit.start - position,) * 2, (0, len(edit.text)), (edit.end - edit.start, 0)]
             position = edit.end
     parts.append(text[position:end])
-    return Constant("".join(parts), end - start)
+    return Constant("".join(parts), (*widths, (end - position, end - position)))
 
 
 def is_prepare(node: Node) -> bool:

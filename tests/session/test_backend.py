@@ -10,7 +10,7 @@ from crypto.keyring import Keyring
 from proxy.errors import KeysUnavailable
 from proxy.protector import BINARY, TEXT, Protector
 from proxy.session.requests import FetchKeys
-from proxy.wire.backend import ErrorResponse, ParameterDescription
+from proxy.wire.backend import ErrorResponse, NoticeResponse, ParameterDescription
 from proxy.wire.frames import frame
 from tests.session.playbook import (
     BIND_COMPLETE,
@@ -354,6 +354,47 @@ def test_positions_count_the_clients_characters() -> None:
     rendered = 25 + len("'" + stored("users.email", "kanarie").decode() + "', ") + 1
     (line, _) = play.server(error("42703", "no such column", position=rendered), ready())
     assert line == f"ERROR 42703: no such column at {text.index('nosuch') + 1}"
+
+
+TYPED = "CREATE TABLE planned (at timestamp with time zone, other nosuch)"
+TYPED_SENT = "CREATE TABLE planned (at bytea, other nosuch)"
+
+
+def test_positions_behind_a_type_that_was_replaced() -> None:
+    play = Playbook()
+    assert play.client(query(TYPED)) == [f"Query {TYPED_SENT}"]
+    (line, _) = play.server(error(position=TYPED_SENT.index("nosuch") + 1), ready())
+    assert line.endswith(f" at {TYPED.index('nosuch') + 1}")
+    play.client(query(TYPED))
+    (line, _) = play.server(error(position=TYPED_SENT.index("bytea") + 3), ready())
+    assert line.endswith(f" at {TYPED.index('timestamp') + 1}")
+
+
+def test_positions_of_errors_that_come_after_parse() -> None:
+    """Definitions are looked at when they are executed, prepared statements again when something changed."""
+    position = error(position=TYPED_SENT.index("nosuch") + 1)
+    at = f" at {TYPED.index('nosuch') + 1}"
+    play = Playbook()
+    play.client(parse(TYPED), bind(), execute(), SYNC)
+    line = play.server(PARSE_COMPLETE, BIND_COMPLETE, position)[-1]
+    assert line.endswith(at)
+    play.server(ready())
+    play.client(parse(TYPED, "s"), SYNC)
+    play.server(PARSE_COMPLETE, ready())
+    for messages in ((bind(name="s"), SYNC), (describe("s"), SYNC)):
+        play.client(*messages)
+        (line, _) = play.server(position, ready())
+        assert line.endswith(at)
+
+
+def test_positions_of_notices() -> None:
+    play = Playbook()
+    play.client(query(TYPED))
+    notice = NoticeResponse.of("WARNING", "22P06", "odd", position=TYPED_SENT.index("nosuch") + 1)
+    (line,) = play.server(notice)
+    assert line.endswith(f" at {TYPED.index('nosuch') + 1}")
+    play.server(complete("CREATE TABLE"), ready())
+    assert play.server(notice)[0].endswith(f" at {TYPED_SENT.index('nosuch') + 1}")
 
 
 def test_a_position_inside_a_value_is_its_beginning() -> None:
