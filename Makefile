@@ -7,13 +7,14 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench clean
+.PHONY: help run test check format docs bench clean
 
 help:
 	@echo 'make run     see it work: an embedded PostgreSQL, pgveil before it, an ordinary application'
 	@echo 'make test    all tests'
 	@echo 'make check   formatting, lint and types'
 	@echo 'make format  put the code into the format that make check wants'
+	@echo 'make docs    make the tables of docs/supported-sql.md anew'
 	@echo 'make bench   speed, side by side with a direct connection and PgBouncer'
 	@echo 'make clean   remove the virtual environment and whatever was built'
 
@@ -32,6 +33,9 @@ check: $(VENV)/dev.stamp
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+docs: $(VENV)/dev.stamp
+	@$(BIN)/python -m tests.sql.supported
 
 bench: $(VENV)/dev.stamp
 	@$(BIN)/python -m bench $(ARGS)

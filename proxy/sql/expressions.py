@@ -297,7 +297,10 @@ def _boolean(context: Context, scope: Scope, node: Node) -> Value:
 
 
 def _null_test(context: Context, scope: Scope, node: Node) -> Value:
-    context.roles.adopt(infer(context, scope, node.arg), "IS NULL")
+    value = infer(context, scope, node.arg)
+    context.roles.adopt(value, "IS NULL")
+    if isinstance(node.arg, ast.A_Const | ast.TypeCast):
+        context.roles.blank(value)
     return PLAIN
 
 

@@ -247,6 +247,11 @@ class Planner:
     def _prepare(self, context: Context, node: Node) -> StatementPlan:
         """SQL PREPARE: its parameters are its own, so that it has to be a text of its own."""
         inner = statement(context, node.query)
+        for _ in range(_PASSES):  # it is written anew here, for which its roles have to be complete
+            before = len(context.roles.by_offset)
+            inner = statement(context, node.query)
+            if len(context.roles.by_offset) == before:
+                break
         if context.roles.by_offset and len(context.parsed.statements) > 1:
             raise Refused(
                 "PREPARE of a statement with protected values has to be sent alone",

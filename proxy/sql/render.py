@@ -35,6 +35,8 @@ def render(planned: Planned, seal: Seal) -> tuple[str, Callable[[], Widths]]:
 
 
 def _literal(slot: Slot, token: bytes, seal: Seal) -> str:
+    if slot.blank:
+        return "''"
     return (seal(slot, token) if slot.role is not None else token).decode()
 
 

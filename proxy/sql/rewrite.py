@@ -55,6 +55,8 @@ def rewrite(context: Context, prepare: bool) -> Rewritten:
     slots = _slots(context)
     if not edits and not slots:
         return Rewritten(None, parameters, count)
+    if slots:
+        slots += _blanks(context)
     return Rewritten(_template(parsed, edits, slots), parameters, count)
 
 
@@ -168,6 +170,16 @@ def _slots(context: Context) -> list[tuple[int, int, Slot]]:
         suffix = b"" if open_value.casts or role.field.storage != "bytea" else _suffix(role)
         found.append((offset, end, replace(slot, role=role, suffix=suffix)))
     return found
+
+
+def _blanks(context: Context) -> list[tuple[int, int, Slot]]:
+    """The literals that are tested for NULL beside protected ones: they may be the same values."""
+    literals = enumerate(literal_tokens(context.parsed))
+    return [
+        (token.start, token.end, Slot(i, blank=True))
+        for i, token in literals
+        if token.start in context.roles.blanks and token.start not in context.roles.by_offset
+    ]
 
 
 def _literal_slot(parsed: Parsed, ordinals: dict[int, int], offset: int, role: Role) -> tuple[int, Slot]:

@@ -28,6 +28,7 @@ class Roles:
         self.by_parameter: dict[int, Role] = {}  # the first role that a parameter was given
         self.casts: dict[int, tuple[int, str]] = {}  # start of a type's name -> its end, the new name
         self.by_types = False  # whether a role depends on the types of literals
+        self.blanks: set[int] = set()  # strings of which only matters that they are not NULL
         self._uses: dict[int, Use] = {}
         self._met: dict[int, LogicalType] = {}  # the type of the first alternatives that it stands among
         self._shown: dict[int, LogicalType] = {}
@@ -38,6 +39,13 @@ class Roles:
             role = self.by_parameter.get(item.parameter) if item.parameter else None
             if role is not None:
                 self.assign(item, role.field, array=role.array and item.levels == 0, construct=construct)
+
+    def blank(self, value: Value) -> None:
+        """A literal is tested for NULL, which drivers that interpolate write of a value that is protected."""
+        for item in value.opens:
+            string = item.type is None and all(site.type in _STRINGS for site in item.casts)
+            if string and not (item.parameter or item.null):
+                self.blanks.add(item.offset)
 
     def of(self, open_value: Open) -> Value | None:
         """The value that an occurrence already is by its role; None while it is open."""

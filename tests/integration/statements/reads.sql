@@ -19,6 +19,9 @@ SELECT id, email FROM users WHERE email <> $1 AND email != 'kanarie-7'
 -- case: in and not in (lesson 11) | ok
 -- params: kanarie-1 | kanarie-2 | kanarie-4
 SELECT id FROM users WHERE email IN ($1, $2, 'kanarie-3', NULL) AND nick NOT IN ($3, 'kanarie two')
+-- case: an optional filter, whose value is tested for NULL | ok
+-- params: kanarie-1
+SELECT id FROM users WHERE $1::text IS NULL OR email = $1
 -- case: any of an array parameter (lesson 11) | ok
 -- params: {kanarie-1,"kanarie-2",NULL}
 -- ways: extended binary named pipelined in_transaction prepared
