@@ -84,6 +84,8 @@ class Catalog:
     `role_settings` holds the search_path that pg_db_role_setting has for (role, database), "" being every.
     `functions`: the names, without schema, of all functions, the server's own included (None: not known);
     `path_changers`: of those that may change search_path.
+    `type_views`: the definitions, by oid, of the server's own views that show types of columns, and that read
+    nothing but what everybody may.
     """
 
     database: str
@@ -95,6 +97,7 @@ class Catalog:
     generation: int = 0
     functions: frozenset[str] | None = None
     path_changers: frozenset[str] = frozenset()
+    type_views: Mapping[int, str] = field(default_factory=dict)
 
     def lookup(self, schema: str, name: str) -> Relation | None:
         return self._by_name.get((schema, name))

@@ -31,6 +31,7 @@ class DatabaseRows:
     role_settings: Rows
     default_search_path: str
     functions: FunctionNames
+    type_views: Rows = ()
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ def build(rows: DatabaseRows, relations: Mapping[int, Relation], generation: int
         generation=generation,
         functions=rows.functions.system | rows.functions.user,
         path_changers=rows.functions.path_changers,
+        type_views=dict(rows.type_views),
     )
 
 

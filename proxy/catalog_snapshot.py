@@ -85,7 +85,8 @@ async def _read(
     functions = old.functions if old is not None else None
     if changes is None or changes.functions or functions is None:
         functions = await _functions(connection, functions)
-    catalog = build(await _database_rows(connection, functions), relations, generation)
+    type_views = await _type_views(connection, policy, old)
+    catalog = build(await _database_rows(connection, functions, type_views), relations, generation)
     stale = {*wanted, *(oid for oid in details if old is None or old.details[oid] != details[oid])}
     catalog, details = await _with_details(connection, policy, catalog, old, stale)
     if old is not None and unchanged(catalog, old.catalog):
@@ -138,7 +139,16 @@ async def _path_changers(connection: Connection) -> frozenset[str]:
     return frozenset(found.values())
 
 
-async def _database_rows(connection: Connection, functions: FunctionNames) -> DatabaseRows:
+async def _type_views(connection: Connection, policy: Policy, old: Snapshot | None) -> list[tuple[Any, ...]]:
+    """Definitions that a new version of the server may change, and nothing else."""
+    if old is not None:
+        return list(old.catalog.type_views.items())
+    return await _rows(connection, catalog_sql.TYPE_VIEWS) if policy.tables else []
+
+
+async def _database_rows(
+    connection: Connection, functions: FunctionNames, type_views: list[tuple[Any, ...]]
+) -> DatabaseRows:
     (server,) = await _rows(connection, catalog_sql.SERVER)
     role_settings = await _rows(connection, catalog_sql.ROLE_SETTINGS)
     return DatabaseRows(
@@ -147,6 +157,7 @@ async def _database_rows(connection: Connection, functions: FunctionNames) -> Da
         role_settings=role_settings,
         default_search_path=await _default_search_path(connection, server, role_settings),
         functions=functions,
+        type_views=type_views,
     )
 
 

@@ -80,6 +80,22 @@ VIEWS = f"SELECT c.oid {_USER_VIEWS}"
 VIEW_DEFINITIONS = f"SELECT c.oid, pg_catalog.pg_get_viewdef(c.oid) {_USER_VIEWS}"
 VIEW_DEFINITION = "SELECT pg_catalog.pg_get_viewdef($1::oid)"
 
+# The server's own views over pg_attribute (oid 1249) that show types, and read what everybody may read.
+TYPE_VIEWS = r"""
+WITH over_attributes AS MATERIALIZED (
+    SELECT c.oid, r.ev_action::text AS tree
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_rewrite r ON r.ev_class = c.oid
+    WHERE c.relkind = 'v' AND c.oid < 16384 AND r.ev_action::text LIKE '%:relid 1249 %'
+), readable AS MATERIALIZED (
+    SELECT v.oid, pg_catalog.pg_get_viewdef(v.oid) AS definition FROM over_attributes v
+    WHERE NOT EXISTS (SELECT FROM pg_catalog.regexp_matches(v.tree, ':relid (\d+)', 'g') read
+                      WHERE NOT pg_catalog.has_table_privilege('public', read[1]::oid, 'SELECT'))
+      AND pg_catalog.has_table_privilege('public', v.oid, 'SELECT')
+)
+SELECT oid, definition FROM readable
+WHERE definition ~ '\matt(typid|typmod|len|ndims|byval|align|storage|collation)\M'
+"""
+
 SCHEMAS = r"SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_(toast_)?temp_|^pg_toast$'"
 
 SERVER = """

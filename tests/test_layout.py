@@ -50,6 +50,7 @@ OURS = {"crypto", "policy", "proxy"}
 TESTED_THROUGH = {
     "proxy/__main__.py": "tests/proxy_process.py",
     "proxy/sql/context.py": "tests/sql/fixtures",
+    "proxy/sql/redirect.py": "tests/sql/test_catalog_types.py",
     "proxy/sql/copy_statement.py": "tests/sql/fixtures",
     "proxy/sql/ddl.py": "tests/sql/fixtures",
     "proxy/sql/dml.py": "tests/sql/fixtures",

@@ -88,6 +88,15 @@ def parse(text: str) -> Parsed:
     return Parsed(text, statements, tokens, constants)
 
 
+def parses(text: str) -> bool:
+    """Whether PostgreSQL's grammar knows a text; no tree is made of it."""
+    try:
+        parser.parse_sql_protobuf(text)
+    except parser.ParseError:
+        return False
+    return True
+
+
 def _locate(node: Node, data: Any, found: dict[int, int]) -> None:
     """Walk a tree and its JSON form side by side, to learn the locations that only the latter has."""
     if data is None:

@@ -12,6 +12,7 @@ from policy.binding import Binding, BoundField
 from policy.catalog import Relation
 from proxy.errors import Refused
 from proxy.sql.cache import PlanCache
+from proxy.sql.catalog_types import CatalogTypes
 from proxy.sql.context import Context, UnknownRelations
 from proxy.sql.parse import Node, Parsed, SyntaxFailure, ast, parse
 from proxy.sql.plan import (
@@ -27,6 +28,7 @@ from proxy.sql.plan import (
     TextPlan,
     TransactionChange,
 )
+from proxy.sql.redirect import redirect
 from proxy.sql.rewrite import literal_tokens, rewrite
 from proxy.sql.roles import Roles
 from proxy.sql.scope import Columns, Item, Scope
@@ -92,6 +94,7 @@ class Planner:
         self._repeated: dict[tuple[tuple[str, ...] | None, bytes], Planned] = {}
         self._views: dict[int, Columns | Refused] = {}
         self._names = _names_pattern(binding)
+        self._catalog_types = CatalogTypes(binding)
         self._changing_views = _changing_views(binding)
         self._calls = _calls_pattern(binding, self._changing_views)
 
@@ -283,6 +286,7 @@ class Planner:
     def _finish(self, context: Context, plans: list[StatementPlan]) -> Analysis:
         nodes = context.parsed.statements
         prepare = any(isinstance(node, ast.PrepareStmt) for node in nodes)
+        self._redirect(context, plans)
         rewritten = rewrite(context, prepare)
         plan = TextPlan(
             tuple(plans),
@@ -300,6 +304,17 @@ class Planner:
         if all(isinstance(node, _CACHEABLE) for node in nodes):
             return Analysis(plan, sorted(context.pinned), literals, spans)
         return Analysis(plan, [token.start for token in tokens], literals, spans)
+
+    def _redirect(self, context: Context, plans: list[StatementPlan]) -> None:
+        """Let the statement's queries of the catalogue see logical types."""
+        parsed, types = context.parsed, self._catalog_types
+        if not types.mentioned(parsed.text):
+            return
+        effects = [effect for plan in plans for effect in plan.effects]
+        settled = not any(isinstance(effect, SetSearchPath) for effect in effects)
+        path = context.search_path if settled else None
+        edits = redirect(parsed, self.binding.catalog, types.table, path, context.changed)
+        context.type_edits.update(edits)
 
     # --- views ------------------------------------------------------------------------------------------
 
