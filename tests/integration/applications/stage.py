@@ -1,7 +1,8 @@
 """Applications in other languages: built once, run through pgveil and on a plain twin, and compared.
 
-An application is a program of the folder of its language. It reads DATABASE_URL and prints one line of JSON for each
-step: {"step": name, "saw": what it read}, or {"step": name, "error": {"code": SQLSTATE, "message": ...}}.
+An application is a program of the folder of its language. It reads DATABASE_URL and prints one line of JSON
+for each step: {"step": name, "saw": what it read}, or {"step": name, "error": {"code": SQLSTATE, "message":
+...}}.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Node: the drivers `pg` and Postgres.js, the query builders Kysely and Knex, the ORMs Drizzle and Sequelize."""
+"""Node: drivers `pg` and Postgres.js, query builders Kysely and Knex, ORMs Drizzle and Sequelize."""
 
 from __future__ import annotations
 
