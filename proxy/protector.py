@@ -200,7 +200,7 @@ class Protector:
 
     def opener(self, column: ResultColumn, wire_format: int) -> Transform:
         """A result column's bytes -> what the application sees. It raises CannotOpen and UnknownKey."""
-        if column.shape is Shape.JSON:
+        if column.shape in (Shape.JSON, Shape.JSON_ARRAY):
             return self._json_opener(column, wire_format)
         field = column.fields[0]
         assert column.type is not None
@@ -270,9 +270,11 @@ class Protector:
         return open_array
 
     def _json_opener(self, column: ResultColumn, wire_format: int) -> Transform:
-        from proxy.json_results import JsonResults
+        from proxy.json_results import DocumentArrays, JsonResults
 
-        return JsonResults(self, column.fields, wire_format).open
+        if column.shape is Shape.JSON:
+            return JsonResults(self, column.members).open
+        return DocumentArrays(self, column.members, binary=wire_format == BINARY).open
 
 
 def _reader(role: Role, declared: int, wire_format: int) -> Reader:

@@ -55,7 +55,7 @@ def _require_own_spaces(value: Value, construct: str) -> None:
 
 
 def _compare_rows(left: Value, right: Value, roles: Roles, construct: str, operator: str) -> None:
-    if left.row is None or right.row is None or len(left.row) != len(right.row):
+    if left.row is None or right.row is None or left.array != right.array or len(left.row) != len(right.row):
         for value in (left, right):
             require_plain(value, f"{construct} of a whole row", "Name the columns.")
         return

@@ -12,6 +12,8 @@ from proxy.sql.array_literal import array_of_literals
 from proxy.sql.comparisons import compare, compare_elements, meet_in_list, nullif
 from proxy.sql.context import Context, children
 from proxy.sql.functions import function_call
+from proxy.sql.json_constructors import CONSTRUCTORS
+from proxy.sql.json_functions import beside_documents, json_operation
 from proxy.sql.parse import Node, ast
 from proxy.sql.scope import SYSTEM_COLUMNS, Scope
 from proxy.sql.unify import left as left_query
@@ -157,7 +159,8 @@ def _collate(context: Context, scope: Scope, node: Node) -> Value:
 
 
 def _coalesce(context: Context, scope: Scope, node: Node) -> Value:
-    return unify([infer(context, scope, arg) for arg in node.args], context.roles, "COALESCE")
+    values = [infer(context, scope, arg) for arg in node.args]
+    return unify(beside_documents(context, node.args, values), context.roles, "COALESCE")
 
 
 def _case(context: Context, scope: Scope, node: Node) -> Value:
@@ -165,6 +168,7 @@ def _case(context: Context, scope: Scope, node: Node) -> Value:
     subject = left_query(infer(context, scope, node.arg)) if node.arg is not None else None
     # the default is first where types are brought together
     results = [infer(context, scope, node.defresult) if node.defresult is not None else NULL]
+    written = [node.defresult]
     for when in node.args:
         test = infer(context, scope, when.expr)
         if subject is None:
@@ -173,7 +177,8 @@ def _case(context: Context, scope: Scope, node: Node) -> Value:
             alone = stands_alone(node.arg, when.expr)
             compare(subject, test, context.roles, "comparison in CASE", alone=alone)
         results.append(infer(context, scope, when.result))
-    return unify(results, context.roles, "CASE")
+        written.append(when.result)
+    return unify(beside_documents(context, written, results), context.roles, "CASE")
 
 
 def _row(context: Context, scope: Scope, node: Node) -> Value:
@@ -200,7 +205,12 @@ def _indirection(context: Context, scope: Scope, node: Node) -> Value:
         require_plain(infer(context, scope, part), "use as a subscript")
     if value.field is not None and value.array and subscript and not node.indirection[0].is_slice:
         return replace(value, array=False)
-    if value.row is not None and len(node.indirection) == 1 and isinstance(node.indirection[0], ast.String):
+    if (
+        value.row is not None
+        and not value.array
+        and len(node.indirection) == 1
+        and isinstance(node.indirection[0], ast.String)
+    ):
         for name, part in value.row:
             if name == node.indirection[0].sval:
                 return part
@@ -250,6 +260,9 @@ def _expression(context: Context, scope: Scope, node: Node) -> Value:
     if kind in (A_Expr_Kind.AEXPR_OP_ANY, A_Expr_Kind.AEXPR_OP_ALL) and operator in _EQUALITY:
         compare_elements(left, right, context.roles, f"{operator} ANY/ALL", operator)
         return PLAIN
+    documents = kind == A_Expr_Kind.AEXPR_OP and (left.json or right.json)
+    if documents and (value := json_operation(node, operator, left, right)) is not None:
+        return value
     construct, hint = _refused_operator(kind, operator)
     require_plain(left, construct, hint)
     require_plain(right, construct, hint)
@@ -331,7 +344,8 @@ def _sublink(context: Context, scope: Scope, node: Node) -> Value:
 
 def array_of(value: Value, construct: str) -> Value:
     """The array whose elements are such values."""
-    if value.field is not None and not value.array and not value.field.type.array:
+    holds = value.json or value.row or (value.field is not None and not value.field.type.array)
+    if holds and not value.array:
         return replace(value, array=True)
     require_plain(value, construct)
     return PLAIN
@@ -355,6 +369,10 @@ def _grouping(context: Context, scope: Scope, node: Node) -> Value:
     return PLAIN
 
 
+def _constructor(context: Context, scope: Scope, node: Node) -> Value:
+    return CONSTRUCTORS[type(node)](context, scope, node, infer)
+
+
 _RULES: dict[type, Callable[[Context, Scope, Node], Value]] = {
     ast.A_ArrayExpr: _array,
     ast.A_Const: _constant,
@@ -374,4 +392,5 @@ _RULES: dict[type, Callable[[Context, Scope, Node], Value]] = {
     ast.SetToDefault: _default,
     ast.SubLink: _sublink,
     ast.TypeCast: _cast,
+    **dict.fromkeys(CONSTRUCTORS, _constructor),
 }

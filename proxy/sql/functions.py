@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from policy.server_code import may_change_search_path
 from proxy.sql.context import Context, refuse_statement
+from proxy.sql.json_functions import json_call
 from proxy.sql.parse import Node, ast
 from proxy.sql.plan import SetSearchPath, SettingChange, Use
 from proxy.sql.scope import Scope
@@ -18,25 +19,6 @@ Infer = Callable[[Context, Scope, Node], Value]
 
 # Give back one of their first argument's values as it is.
 CARRIERS = frozenset({"any_value", "first_value", "last_value", "nth_value", "lag", "lead"})
-# Put values into JSON as strings, which are opened there.
-JSON_BUILDERS = frozenset(
-    {
-        "array_to_json",
-        "json_agg",
-        "json_agg_strict",
-        "json_build_array",
-        "json_build_object",
-        "json_object_agg",
-        "jsonb_agg",
-        "jsonb_agg_strict",
-        "jsonb_build_array",
-        "jsonb_build_object",
-        "jsonb_object_agg",
-        "row_to_json",
-        "to_json",
-        "to_jsonb",
-    }
-)
 # Tell something of an array that does not depend on its elements.
 ARRAY_MEASURES = frozenset({"array_length", "array_lower", "array_ndims", "array_upper", "cardinality"})
 # Run SQL that stands in a string: the string is looked at, for it may hold a value beside a protected name.
@@ -68,7 +50,7 @@ def function_call(context: Context, scope: Scope, node: Node, infer: Infer) -> V
     names = [part.sval for part in node.funcname]
     name = names[-1] if len(names) == 1 or names[0] == "pg_catalog" else ".".join(names)
     arguments = [infer(context, scope, arg) for arg in node.args or ()]
-    _clauses(context, scope, node, infer)
+    clauses(context, scope, node, infer)
     if node.agg_distinct:
         for argument in arguments:
             group(context, argument, f"{name}(DISTINCT)")
@@ -90,17 +72,13 @@ def function_call(context: Context, scope: Scope, node: Node, infer: Infer) -> V
 def _call(context: Context, name: str, arguments: list[Value]) -> Value:
     if name in CARRIERS:
         return _carried(context, name, arguments)
-    if name in JSON_BUILDERS:
-        fields = frozenset().union(*(argument.fields for argument in arguments))
-        keys = arguments[:1] if name.endswith("object_agg") else arguments[::2] if "object" in name else []
-        for key in keys:
-            require_plain(key, f"use as a key in {name}()")
-        for argument in arguments:
-            context.roles.show(argument, f"{name}()")
-        return Value(json=fields) if fields else PLAIN
+    if (value := json_call(context, name, arguments)) is not None:
+        return value
+    if name == "array_agg" and not arguments[0].array and (arguments[0].json or arguments[0].row):
+        return replace(arguments[0], array=True)
     if name == "array_agg" and (field := arguments[0].field) and not (arguments[0].array or field.type.array):
         return replace(without_limits(arguments[0]), array=True)
-    if name in ARRAY_MEASURES and arguments[0].field is not None and arguments[0].array:
+    if name in ARRAY_MEASURES and arguments[0].array:
         return PLAIN
     for argument in arguments:
         require_plain(argument, f"the function {name}()")
@@ -124,13 +102,13 @@ def _carried(context: Context, name: str, arguments: list[Value]) -> Value:
 
 def unnest(value: Value) -> Value:
     """The elements of an array."""
-    if value.field is not None and value.array:
+    if value.array and value.row is None:
         return replace(without_limits(value), array=False)
     require_plain(value, "the function unnest()")
     return Value(opens=tuple(replace(item, levels=item.levels + 1) for item in value.opens))
 
 
-def _clauses(context: Context, scope: Scope, node: Node, infer: Infer) -> None:
+def clauses(context: Context, scope: Scope, node: Node, infer: Infer) -> None:
     """ORDER BY, FILTER and OVER of a call."""
     for item in node.agg_order or ():
         require_plain(infer(context, scope, item.node), "ORDER BY in an aggregate")

@@ -83,6 +83,20 @@ class Shape(Enum):
     SCALAR = "scalar"
     ARRAY = "array"
     JSON = "json"
+    JSON_ARRAY = "json array"  # an array whose elements are documents
+
+
+@dataclass(frozen=True, slots=True)
+class JsonMember:
+    """A field whose values stand in a JSON document, and the type that they have there.
+
+    `normal`: written as jsonb writes them; `indented`: arrays that json_agg() puts on lines of their own.
+    """
+
+    field: BoundField
+    type: LogicalType
+    normal: bool = False
+    indented: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +106,7 @@ class ResultColumn:
     fields: tuple[BoundField, ...]
     shape: Shape
     type: LogicalType | None  # None for JSON, whose type on the wire stays
+    members: tuple[JsonMember, ...] = ()  # of JSON
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,6 +200,8 @@ def _star(context: Context, scope: Scope, node: Node) -> Item | None:
     """The columns of `*`, `table.*` or `schema.table.*`; None for anything else."""
     if isinstance(node, ast.A_Indirection) and isinstance(node.indirection[-1], ast.A_Star):
         value = infer(context, scope, node.arg)
+        if value.array:
+            require_plain(value, "the columns of an array")
         return Item(list(value.row), None) if value.row is not None else Item([], 0)
     if not (isinstance(node, ast.ColumnRef) and isinstance(node.fields[-1], ast.A_Star)):
         return None

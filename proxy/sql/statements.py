@@ -10,6 +10,7 @@ from proxy.errors import Refused
 from proxy.sql import ddl, dml, queries, tables
 from proxy.sql.context import Context, descendants, refuse_statement
 from proxy.sql.copy_statement import copy
+from proxy.sql.documents import settled
 from proxy.sql.expressions import infer
 from proxy.sql.parse import Node, ast
 from proxy.sql.plan import (
@@ -93,8 +94,10 @@ def result_column(context: Context, value: Value) -> ResultColumn | None:
         require_plain(value, "returning a whole row", "Name the columns, or use row_to_json().")
         return None
     value = context.roles.show(value, "a result column")
-    if value.json:
-        return ResultColumn(tuple(sorted(value.json, key=lambda f: str(f.field))), Shape.JSON, None)
+    if value.json is not None and value.json.members:
+        members = settled(value.json)
+        fields = tuple(sorted(value.fields, key=lambda field: str(field.field)))
+        return ResultColumn(fields, Shape.JSON_ARRAY if value.array else Shape.JSON, None, members)
     if value.field is None:
         return None
     logical = value.type or value.field.type

@@ -9,6 +9,7 @@ from policy.binding import BoundField
 from policy.conversions import common_type, sql_name
 from policy.types import LogicalType
 from proxy.errors import Refused
+from proxy.sql.documents import alternatives, cast_document
 from proxy.sql.plan import Use
 from proxy.sql.roles import Roles
 from proxy.sql.value import (
@@ -17,7 +18,6 @@ from proxy.sql.value import (
     PLAIN,
     CastSite,
     Value,
-    in_order,
     refuse,
     require_plain,
     same_key,
@@ -32,11 +32,9 @@ def unify(values: Sequence[Value], roles: Roles, construct: str) -> Value:
             opens = tuple(item for value in values for item in value.opens)
             return Value(opens=opens) if opens else NULL
         return PLAIN
+    if any(value.json for value in holders):
+        return alternatives(values, construct)
     first = holders[0]
-    if first.json:
-        if any(value.json != first.json and not value.null for value in values):
-            refuse(in_order(first.json)[0], f"mixing JSON with other values in {construct}", HINTS["value"])
-        return first
     if first.field is None:
         return _unify_rows(values, roles, construct)
     for value in values:
@@ -100,7 +98,7 @@ def without_limits(value: Value) -> Value:
 def _unify_rows(values: Sequence[Value], roles: Roles, construct: str) -> Value:
     rows = [value.row for value in values if not value.null]
     width = len(rows[0] or ())
-    if any(row is None or len(row) != width for row in rows):
+    if any(row is None or len(row) != width for row in rows) or any(value.array for value in values):
         holder = next(iter(next(value for value in values if value.protected).fields))
         refuse(holder, f"a whole row in {construct}", "Name the columns.")
     known = [row for row in rows if row is not None]
@@ -150,8 +148,10 @@ def with_cast(value: Value, site: CastSite, roles: Roles) -> Value:
         opens = tuple(replace(o, casts=(*o.casts, site)) for o in value.opens)
         whole = value.whole and replace(value.whole, casts=(*value.whole.casts, site))
         return replace(value, opens=opens, whole=whole)
+    if value.json is not None:
+        return cast_document(value, site)
     if value.field is None:
-        require_plain(value, "a cast of JSON or a row")
+        require_plain(value, "a cast of a row")
         return value
     if site.start not in roles.casts:  # else it was judged when the value got its role
         roles.cast(site, value.field, "a cast")

@@ -13,6 +13,7 @@ from policy.binding import BoundField
 from policy.model import Mode
 from policy.types import LogicalType
 from proxy.errors import Refused
+from proxy.sql.plan import JsonMember
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +41,28 @@ class Open:
 
 
 @dataclass(frozen=True, slots=True)
+class Document:
+    """JSON that the server makes: whose values stand in it, and as what the server has it.
+
+    `top`: what it is, so far as the server sees that too: an object, an array, `any` of these; else "", for
+    it may be a protected value itself, which is a string to the server whatever it is to the application.
+    """
+
+    members: frozenset[JsonMember]
+    kind: str  # json, jsonb, or text once it was cast; "" for an empty document, which is of any kind
+    top: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Value:
     """An expression's worth. With no part set it is plain."""
 
     field: BoundField | None = None
     type: LogicalType | None = None  # what the application sees, where a cast has changed it
-    array: bool = False
+    array: bool = False  # an array of such values, documents or rows
     opens: tuple[Open, ...] = ()
     whole: Open | None = None  # ARRAY[...] of literals, `opens` are its elements
-    json: frozenset[BoundField] = frozenset()
+    json: Document | None = None
     row: tuple[tuple[str, Value], ...] | None = None
     null: bool = False  # NULL or DEFAULT: fits everything
     untyped: bool = False  # a string or a parameter that is a field's: it takes the type of what it meets
@@ -59,14 +73,14 @@ class Value:
     def protected(self) -> bool:
         return (
             self.field is not None
-            or bool(self.json)
+            or bool(self.json and self.json.members)
             or (self.row is not None and any(value.protected for _, value in self.row))
         )
 
     @property
     def fields(self) -> frozenset[BoundField]:
         """Every field that the value holds, at any depth."""
-        found = set(self.json)
+        found = {member.field for member in self.json.members} if self.json is not None else set()
         if self.field is not None:
             found.add(self.field)
         for _, value in self.row or ():
@@ -133,7 +147,8 @@ def require_deterministic(value: Value, construct: str) -> None:
             detail = "The column may still hold plaintext (plaintext: allow), and those rows would be missed."
             refuse(field, construct, "Encrypt its rows first, then take plaintext: allow away.", detail)
     if value.json:
-        refuse(in_order(value.json)[0], f"{construct} of JSON", HINTS["function"])
+        for field in in_order(value.fields)[:1]:
+            refuse(field, f"{construct} of JSON", HINTS["function"])
 
 
 def require_plain(value: Value, construct: str, hint: str | None = None) -> None:

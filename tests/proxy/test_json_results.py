@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -12,9 +13,11 @@ from crypto.errors import UnknownKey
 from crypto.keyring import Keyring
 from policy.types import LogicalType
 from proxy.errors import CannotOpen
-from proxy.json_results import JsonResults, json_value
+from proxy.json_results import DocumentArrays, JsonResults, json_value, writer
 from proxy.protector import Protector
+from proxy.sql.plan import JsonMember
 from proxy.values import Settings, codec
+from proxy.values.arrays import join_binary, join_text, split_binary
 from tests.postgres import Postgres
 from tests.session.playbook import FIELDS, KEYS, UTF8, stored
 
@@ -74,11 +77,18 @@ def test_a_value_is_written_as_the_server_writes_it(
     for value in VALUES[spelled]:
         found = server.execute(f"SELECT to_json(%s::text::{spelled})::text".encode(), (value,)).fetchone()
         canonical = codec(logical).from_text(value.encode(), UTF8)
-        assert found == (json_value(canonical, logical, settings).decode(),)
+        assert found == (json_value(canonical, logical, replace(settings, date_style="ISO, MDY")).decode(),)
+        found = server.execute(f"SELECT to_jsonb(%s::text::{spelled})::text".encode(), (value,)).fetchone()
+        normal = JsonMember(FIELDS["users.email"], logical, normal=True)
+        assert found == (writer(normal, settings)(canonical).decode(),)
 
 
 def results(*columns: str) -> JsonResults:
-    return JsonResults(Protector(KEYS, UTF8), tuple(FIELDS[column] for column in columns), 0)
+    return JsonResults(Protector(KEYS, UTF8), tuple(member(column) for column in columns))
+
+
+def member(column: str, *, normal: bool = False, indented: bool = False) -> JsonMember:
+    return JsonMember(FIELDS[column], FIELDS[column].type, normal, indented)
 
 
 def sealed(column: str, value: str) -> str:
@@ -111,6 +121,42 @@ def test_arrays_come_back_as_arrays() -> None:
     assert json.loads(results("users.tags").open(raw)) == [["a", None]]
 
 
+def test_arrays_of_json_agg_stand_on_lines_of_their_own() -> None:
+    tags = sealed("users.tags", "{a}")
+    opener = JsonResults(Protector(KEYS, UTF8), (member("users.tags", indented=True),))
+    assert opener.open(f"[{tags}, {tags}]".encode()) == b'[["a"], \n ["a"]]'
+
+
+def test_arrays_within_jsonb_have_its_spaces() -> None:
+    tags = sealed("users.tags", "{a,b}")
+    opener = JsonResults(Protector(KEYS, UTF8), (member("users.tags", normal=True),))
+    assert opener.open(f"[{tags}]".encode()) == b'[["a", "b"]]'
+
+
+def test_an_envelope_behind_a_quote_of_a_string_is_text() -> None:
+    raw = '["x \\"' + stored("users.email", "kanarie").decode() + '"]'
+    assert results("users.email").open(raw.encode()) == raw.encode()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
+def test_arrays_of_documents(encoding: str) -> None:
+    """In GB18030 the second byte of a character may be a backslash, which quotes nothing."""
+    settings = Settings(encoding, "ISO, MDY", "postgres", "UTC")
+    documents = [
+        json.dumps([stored("users.email", value).decode(), "崜"], ensure_ascii=False) for value in "é漢"
+    ]
+    protector = Protector(KEYS, settings)
+    raw = join_text([document.encode() for document in documents]).decode().encode(encoding)
+    opened = DocumentArrays(protector, (member("users.email"),), binary=False).open(raw)
+    assert opened.decode(encoding) == r'{"[\"é\", \"崜\"]","[\"漢\", \"崜\"]"}'
+    items = [document.encode(encoding) for document in documents] + [None]
+    binary = DocumentArrays(protector, (member("users.email"),), binary=True).open(join_binary(items, 114))
+    assert split_binary(binary) == (
+        114,
+        ['["é", "崜"]'.encode(encoding), '["漢", "崜"]'.encode(encoding), None],
+    )
+
+
 @pytest.mark.parametrize(
     "text", ['"pgv1:"', '"pgv1:***"', '"pgv1:AAAA"', r'"\\x00"', r'"\\x0"', '"x pgv1:AAAA"', r'"\"pgv1:AAAA"']
 )
@@ -126,13 +172,13 @@ def test_an_altered_envelope_is_an_error() -> None:
 
 
 def test_an_unknown_key_is_asked_for() -> None:
-    opener = JsonResults(Protector(Keyring(()), UTF8), (FIELDS["users.email"],), 0)
+    opener = JsonResults(Protector(Keyring(()), UTF8), (member("users.email"),))
     with pytest.raises(UnknownKey):
         opener.open(json.dumps([stored("users.email", "kanarie").decode()]).encode())
 
 
 def test_other_encodings() -> None:
     latin = Settings("latin-1", "ISO, MDY", "postgres", "UTC")
-    opener = JsonResults(Protector(KEYS, latin), (FIELDS["users.email"],), 0)
+    opener = JsonResults(Protector(KEYS, latin), (member("users.email"),))
     raw = json.dumps([stored("users.email", "é").decode()]).encode()
     assert opener.open(raw) == b'["\xe9"]'
