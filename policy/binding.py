@@ -3,6 +3,9 @@
 Partitions and inheritance children hold rows of their parent, so they are protected as it is: a child's
 column of the same name is the same field. Where that cannot be (only the child is named in the policy, or two
 parents disagree), the column is bound with a problem, and nothing is written to it.
+
+Fields of one id are names of one field: the old one and the new one of a column that is being renamed. Only
+one of the columns may exist.
 """
 
 from __future__ import annotations
@@ -84,11 +87,23 @@ _Claims = dict[int, dict[str, _Claim]]  # relation oid -> column name -> claim
 
 def _claimed_by_name(policy: Policy, catalog: Catalog) -> _Claims:
     claims: _Claims = {}
+    owners: dict[str, Field] = {}  # by id
     for (schema, table), fields in policy.tables.items():
         relation = catalog.lookup(schema, table)
         if relation is not None and relation.kind in TABLE_KINDS:
-            claims[relation.oid] = {name: _Claim(field) for name, field in fields.items()}
+            claims[relation.oid] = {
+                name: _Claim(field, _second_owner(owners, field) if relation.column(name) else None)
+                for name, field in fields.items()
+            }
     return claims
+
+
+def _second_owner(owners: dict[str, Field], field: Field) -> str | None:
+    """The problem of a column whose field is held by another column already."""
+    owner = owners.setdefault(field.id, field)
+    if owner is field:
+        return None
+    return f"it has the id {field.id!r} of {owner}, and both columns exist: give it another id"
 
 
 def _pass_down(claims: _Claims, catalog: Catalog) -> None:

@@ -201,11 +201,15 @@ class _Tables:
 
 
 def _check_ids(policy: Policy, problems: Problems) -> None:
-    """A key's name names one key: no two fields have one id, and no shared key is called as a field's."""
+    """A key's name names one key: fields of one id are one field, no shared key is called as a field's."""
     first: dict[str, Field] = {}
     for field in policy.fields():
-        if (other := first.setdefault(field.id, field)) is not field:
-            problems.add(field.location, f"{field} and {other} have the same id {field.id!r}")
+        if not field.is_alike(other := first.setdefault(field.id, field)):
+            problems.add(
+                field.location,
+                f"{field} and {other} have the same id {field.id!r}: as two names of one field they need "
+                "the same class, type and key",
+            )
     for field in policy.fields():
         owner = first.get(field.key) if field.key is not None else None
         if owner is not None and owner.key != field.key:

@@ -36,19 +36,35 @@ def check(policy: Policy, catalog: Catalog) -> list[Finding]:
 
 def _names(policy: Policy, catalog: Catalog) -> Iterator[Finding]:
     """Tables and columns that are not there, or that no policy can protect."""
+    present = frozenset(_present(policy, catalog))
     for (schema, table), fields in policy.tables.items():
         relation = catalog.lookup(schema, table)
-        if relation is not None and relation.kind in TABLE_KINDS and not relation.system:
-            yield from _missing_columns(relation, fields)
+        if relation is not None and _can_be_protected(relation):
+            yield from _missing_columns(relation, fields, present)
             continue
-        for field in list(fields.values())[:1]:
+        missing = [field for field in fields.values() if field.id not in present]
+        for field in missing[:1]:
             yield Finding(ERROR, field.location, _no_table(schema, table, relation, catalog))
 
 
-def _missing_columns(relation: Relation, fields: Mapping[str, Field]) -> Iterator[Finding]:
+def _present(policy: Policy, catalog: Catalog) -> Iterator[str]:
+    """The ids of the fields that a column holds, under any of their names."""
+    for field in policy.fields():
+        relation = catalog.lookup(field.schema, field.table)
+        if relation is not None and _can_be_protected(relation) and relation.column(field.column) is not None:
+            yield field.id
+
+
+def _can_be_protected(relation: Relation) -> bool:
+    return relation.kind in TABLE_KINDS and not relation.system
+
+
+def _missing_columns(
+    relation: Relation, fields: Mapping[str, Field], present: frozenset[str]
+) -> Iterator[Finding]:
     names = [column.name for column in relation.columns]
     for name, field in fields.items():
-        if name not in names:
+        if name not in names and field.id not in present:
             yield Finding(ERROR, field.location, f"column {field} does not exist{suggestion(name, names)}")
 
 

@@ -78,6 +78,15 @@ class Field:
         """The name of the data encryption key that the field's key is made from."""
         return self.key or qualified(self.schema, self.table)
 
+    def is_alike(self, other: Field) -> bool:
+        """Whether both protect a column in the same way: a value sealed as one is a value of the other."""
+        return (self.key_name, self.field_class, self.type, self.plaintext_allowed) == (
+            other.key_name,
+            other.field_class,
+            other.type,
+            other.plaintext_allowed,
+        )
+
     def __str__(self) -> str:
         return qualified(self.schema, self.table, self.column)
 
@@ -92,3 +101,6 @@ class Policy:
     def fields(self) -> Iterator[Field]:
         for columns in self.tables.values():
             yield from columns.values()
+
+    def find(self, schema: str, table: str, column: str) -> Field | None:
+        return self.tables.get((schema, table), {}).get(column)

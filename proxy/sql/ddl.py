@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import NoReturn
+from collections.abc import Iterable, Iterator, Mapping
 
+from policy.binding import BoundField
+from policy.catalog import Relation
 from policy.model import Field
+from policy.names import qualified
 from policy.server_code import READABLE, TRUSTED, joined, may_change_search_path, mentions
 from proxy.errors import Refused
 from proxy.sql.context import Context, descendants, refuse_statement
@@ -18,7 +20,6 @@ from proxy.sql.scope import Item, Scope, Source
 from proxy.sql.tables import changes, index_element, refuse_shadow, table_scope
 from proxy.sql.value import PLAIN, require_deterministic, require_plain
 
-_NO_FIELDS: Mapping[str, Field] = {}
 _ESCAPES = re.compile(r"[eE]'|[uU]&['\"]")  # strings whose escapes could spell a name
 
 
@@ -208,12 +209,11 @@ def rename(context: Context, node: Node) -> None:
     bound = context.binding.of(relation) if relation is not None and relation.kind in "rpf" else {}
     if not bound or relation is None:
         return
-    tables = context.binding.policy.tables
     if kind == "OBJECT_COLUMN" and node.subname in bound:
-        if node.newname not in tables.get((relation.schema, relation.name), _NO_FIELDS):
-            _refuse_rename(bound[node.subname].field)
-    elif kind == "OBJECT_TABLE" and (relation.schema, node.newname) not in tables:
-        _refuse_rename(next(iter(bound.values())).field)
+        _require_followed(context, bound[node.subname].field, relation.schema, relation.name, node.newname)
+    elif kind == "OBJECT_TABLE":
+        for name, field in _own(relation, bound):
+            _require_followed(context, field, relation.schema, node.newname, name)
 
 
 def _new_path_changer(context: Context, node: Node) -> tuple[str, ...]:
@@ -234,10 +234,9 @@ def _touched_names(context: Context, node: Node, *new: str) -> tuple[str, ...]:
 
 
 def _require_schema(context: Context, old: str, new: str) -> None:
-    tables = context.binding.policy.tables
-    for (schema, table), fields in tables.items():
-        if schema == old and (new, table) not in tables:
-            _refuse_rename(next(iter(fields.values())))
+    for field in context.binding.policy.fields():
+        if field.schema == old and context.binding.catalog.lookup(old, field.table) is not None:
+            _require_followed(context, field, new, field.table, field.column)
 
 
 def move(context: Context, node: Node) -> None:
@@ -245,16 +244,30 @@ def move(context: Context, node: Node) -> None:
     changes(context, *_touched_names(context, node.relation))
     relation = context.relation(node.relation) if node.relation is not None else None
     bound = context.binding.of(relation) if relation is not None else {}
-    if (
-        relation is not None
-        and bound
-        and (node.newschema, relation.name) not in context.binding.policy.tables
-    ):
-        _refuse_rename(next(iter(bound.values())).field)
+    if relation is not None:
+        for name, field in _own(relation, bound):
+            _require_followed(context, field, node.newschema, relation.name, name)
 
 
-def _refuse_rename(field: Field) -> NoReturn:
+def _own(relation: Relation, bound: Mapping[str, BoundField]) -> Iterator[tuple[str, Field]]:
+    """The fields that the policy knows by a table's own name: a child table's stay those of its parent."""
+    for name, found in bound.items():
+        if (found.field.schema, found.field.table) == (relation.schema, relation.name):
+            yield name, found.field
+
+
+def _require_followed(context: Context, field: Field, schema: str, table: str, column: str) -> None:
+    """What becomes of a protected column has to be the same field under its new name."""
+    new = context.binding.policy.find(schema, table, column)
+    if new is None:
+        problem = f'"{qualified(schema, table, column)}" is not in the policy'
+    elif not field.is_alike(new):
+        problem = f"{new.location} protects the new name in another way"
+    else:
+        return
     raise Refused(
         f'renaming what holds protected column "{field}" would end its protection',
-        hint=f"Write the new name into the policy first, with id: {field.id}",
+        detail=f"The column is protected by {field.location}, and {problem}.",
+        hint=f"Write the new name into the policy beside the old one, with id: {field.id}, "
+        "and the same class, type and key; then rename.",
     )

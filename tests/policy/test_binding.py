@@ -48,6 +48,25 @@ def test_a_column_that_cannot_hold_ciphertext_is_bound_with_its_problem(tmp_path
     assert "can only be randomized" in str(fields["data"].problem)
 
 
+def test_a_field_is_held_by_the_one_of_its_names_that_exists(tmp_path: Path) -> None:
+    fields = "  users: {email: random, mail: {class: random, id: public.users.email}}\n"
+    before = table(1, "users", {"email": "text"})
+    after = table(1, "users", {"mail": "text"})
+    assert bound(tmp_path, fields, before).of(before)["email"].problem is None
+    renamed = bound(tmp_path, fields, after).of(after)["mail"]
+    assert (renamed.problem, renamed.field.key_name) == (None, "public.users.email")
+
+
+def test_two_columns_cannot_hold_one_field(tmp_path: Path) -> None:
+    """Their values could be moved from one to the other."""
+    users = table(1, "users", {"email": "text", "mail": "text"})
+    binding = bound(
+        tmp_path, "  users: {email: random, mail: {class: random, id: public.users.email}}\n", users
+    )
+    assert binding.of(users)["email"].problem is None
+    assert "both columns exist" in str(binding.of(users)["mail"].problem)
+
+
 def test_partitions_of_partitions_hold_the_fields_of_the_table(tmp_path: Path) -> None:
     """A partition may have its columns in another order."""
     parent = table(1, "logs", {"id": "int8", "text": "text"}, kind="p")

@@ -48,15 +48,16 @@ def test_a_table_name_of_three_parts_is_refused(tmp_path: Path) -> None:
     )
 
 
-def test_an_id_names_one_field(tmp_path: Path) -> None:
-    assert finding(tmp_path, "  t: {a: {class: random, id: x}, b: {class: random, id: x}}\n") == (
-        "6:34: public.t.b and public.t.a have the same id 'x'"
-    )
+def test_an_id_may_stand_at_the_old_and_at_the_new_name_of_a_column(tmp_path: Path) -> None:
+    """Both stand in the policy while the column is being renamed, so that it is protected all the time."""
+    policy = policy_of(tmp_path, "  t: {a: random, b: {class: random, id: public.t.a}}\n")
+    assert {field.key_name for field in policy.fields()} == {"public.t.a"}
 
 
-def test_an_id_is_not_the_name_that_another_column_has_by_default(tmp_path: Path) -> None:
-    assert finding(tmp_path, "  t: {a: {class: random, id: public.t.b}, b: random}\n").endswith(
-        "public.t.b and public.t.a have the same id 'public.t.b'"
+def test_fields_of_one_id_are_protected_alike(tmp_path: Path) -> None:
+    assert finding(tmp_path, "  t: {a: {class: random, id: x}, b: {class: equal, id: x}}\n") == (
+        "6:34: public.t.b and public.t.a have the same id 'x': as two names of one field they need "
+        "the same class, type and key"
     )
 
 

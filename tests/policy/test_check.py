@@ -48,6 +48,17 @@ def test_names_that_do_not_exist(tmp_path: Path) -> None:
     ]
 
 
+def test_a_column_that_is_being_renamed_is_there_under_one_of_its_names(tmp_path: Path) -> None:
+    tables = "  users: {email: random, mail: {class: random, id: public.users.email}}\n"
+    for name in ("email", "mail"):
+        assert found(tmp_path, tables, table(1, "users", {name: "text"})) == []
+    both = found(tmp_path, tables, table(1, "users", {"email": "text", "mail": "text"}))
+    assert both == [
+        "6:26: error: public.users.mail: it has the id 'public.users.email' of public.users.email, "
+        "and both columns exist: give it another id"
+    ]
+
+
 def test_views_and_the_servers_own_tables_are_not_protected(tmp_path: Path) -> None:
     views = [table(1, "v", {"a": "text"}, kind="v"), table(2, "m", {"a": "text"}, kind="m")]
     tables = "  v: {a: random}\n  m: {a: random}\n  pg_catalog.pg_class: {relname: random}\n"
