@@ -16,7 +16,7 @@ from policy.names import qualified
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something found about the field at `location` of the policy; `severity` is "error" or "warning"."""
+    """Something found about the field at `location` of the policy; `severity`: error, warning, note."""
 
     severity: str
     location: Location

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from policy.binding import Binding, BoundField
 from policy.catalog import Dependent, Relation
+from policy.guard import is_guard, is_outdated
 from policy.model import Mode
 from policy.names import qualified
 
@@ -82,6 +83,13 @@ def _comparable(one: BoundField, other: BoundField) -> bool:
 
 
 def _check_constraint(binding: Binding, found: Dependent, bound: BoundField, column: str) -> Hazard | None:
+    if is_guard(found, column, bound.storage):
+        return None
+    if is_outdated(found, column):
+        return (
+            WARNING,
+            f"the guard {found.name} has another form than this release's: see pgveil guard install",
+        )
     if _computes_on(found, column):
         return ERROR, f"the check constraint {found.name} would see ciphertext: drop it"
     return None

@@ -26,6 +26,7 @@ COMMANDS = {
     "serve": "run the proxy",
     "check": "compare the policy with the database, or ask which statements of a file will work",
     "explain": "show what would happen to one SQL statement",
+    "guard": "let the server itself refuse plaintext in protected columns",
     "keys": "make and list keys",
     "demo": "see it work: a PostgreSQL of its own, pgveil before it, and an ordinary application",
 }

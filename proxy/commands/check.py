@@ -13,9 +13,10 @@ from typing import Protocol
 
 from policy.binding import Binding
 from policy.check import Finding, check
-from policy.hazards import ERROR
+from policy.hazards import ERROR, WARNING
 from policy.loader import load as load_policy
 from policy.model import Policy
+from policy.notes import NOTE, notes
 from proxy import config, introspect
 from proxy.addresses import ServerAddress
 
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     except introspect.CatalogUnavailable as error:
         print(f"pgveil: maintenance: {configuration.maintenance}: {error.reason}", file=sys.stderr)
         return 2
-    findings = check(policy, binding.catalog)
+    findings = [*check(policy, binding.catalog), *notes(policy, binding.catalog)]
     statements = _statements(args.sql, binding) if args.sql is not None else []
     if args.json:
         print(json.dumps(_as_json(binding, findings, statements), indent=2, ensure_ascii=False))
@@ -84,10 +85,11 @@ def _print(binding: Binding, findings: list[Finding]) -> None:
     for finding in findings:
         print(finding)
     fields = sum(1 for _ in binding.policy.fields())
-    errors = sum(finding.severity == ERROR for finding in findings)
+    counts = {severity: sum(f.severity == severity for f in findings) for severity in (ERROR, WARNING, NOTE)}
     print(
         f"{fields} protected columns, compared with database {binding.catalog.database}: "
-        f"{errors} errors, {len(findings) - errors} warnings"
+        f"{counts[ERROR]} errors, {counts[WARNING]} warnings"
+        + (f", {counts[NOTE]} notes" if counts[NOTE] else "")
     )
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NoReturn
 
+from policy import guard
 from policy.binding import BoundField
 from policy.catalog import Relation
 from policy.model import Field, Mode
 from policy.types import TYPES, LogicalType
 from proxy.errors import Refused
-from proxy.sql.context import Context, logical_type, refuse_statement
+from proxy.sql.context import Context, descendants, logical_type, refuse_statement
 from proxy.sql.expressions import condition, infer
-from proxy.sql.parse import Node, ast
+from proxy.sql.parse import Node, ast, parse
 from proxy.sql.plan import CatalogChange, Use
 from proxy.sql.scope import Columns, Item, Scope, Source
 from proxy.sql.unify import fit
@@ -166,7 +167,7 @@ def _constraint(context: Context, scope: Scope, node: Node, field: BoundField | 
     kind = node.contype.name
     if kind == "CONSTR_DEFAULT" and field is not None:
         fit(infer(context, Scope(), node.raw_expr), field, context.roles, "DEFAULT", use=Use.STORED)
-    elif kind == "CONSTR_CHECK":
+    elif kind == "CONSTR_CHECK" and not _is_guard(scope, node):
         condition(context, scope, node.raw_expr, "a CHECK constraint")
     elif kind == "CONSTR_GENERATED":
         require_plain(infer(context, scope, node.raw_expr), "a generated column")
@@ -179,6 +180,19 @@ def _constraint(context: Context, scope: Scope, node: Node, field: BoundField | 
         if field is not None and not names:
             values = [Value(field=field)]
         _keys(context, node, values)
+
+
+def _is_guard(scope: Scope, node: Node) -> bool:
+    """Whether a CHECK is the guard that `pgveil guard` makes, as pg_dump brings it along."""
+    if not (node.conname or "").startswith(guard.PREFIX):
+        return False
+    names = {c.fields[-1].sval for c in descendants(node.raw_expr) if isinstance(c, ast.ColumnRef)}
+    name = names.pop() if len(names) == 1 else ""
+    field = (scope.column(name) or PLAIN).field
+    if field is None:
+        return False
+    made = parse(f"SELECT {guard.condition(name, field.storage)}").statements[0]
+    return bool(node.raw_expr == made.targetList[0].val)
 
 
 def _keys(context: Context, node: Node, values: list[Value]) -> None:

@@ -39,7 +39,11 @@ def test_a_policy_that_fits(database16: Database, tmp_path: Path, capsys: pytest
     database16.execute("CREATE TABLE users (email text UNIQUE, name text)")
     assert run(tmp_path, database16.postgres, database16.name, capsys) == (
         0,
-        f"2 protected columns, compared with database {database16.name}: 0 errors, 0 warnings\n",
+        "policy.yaml:5:5: note: public.users.email: the server takes plaintext that is written past pgveil:"
+        " see pgveil guard install\n"
+        "policy.yaml:6:5: note: public.users.name: the server takes plaintext that is written past pgveil:"
+        " see pgveil guard install\n"
+        f"2 protected columns, compared with database {database16.name}: 0 errors, 0 warnings, 2 notes\n",
         "",
     )
 
@@ -57,7 +61,7 @@ def test_an_error_ends_with_1_and_a_warning_with_0(
         1,
         "policy.yaml:5:5: error: column public.users.email does not exist",
     )
-    assert out.splitlines()[-1].endswith("1 errors, 1 warnings")
+    assert out.splitlines()[-1].endswith("1 errors, 1 warnings, 1 notes")
 
 
 def test_another_database_may_be_named(
