@@ -87,7 +87,8 @@ def test_it_is_made_once_and_goes_without_a_trace(database: Database, veil: Veil
     assert "public.users.email: guarded" in guard(proxy, "status")
     assert "no guard" not in veil_check(proxy)
     database.execute(
-        "ALTER TABLE users DROP CONSTRAINT pgveil_guard_ssn, ADD CONSTRAINT pgveil_guard_ssn CHECK (ssn <> '')"
+        "ALTER TABLE users DROP CONSTRAINT pgveil_guard_ssn,"
+        " ADD CONSTRAINT pgveil_guard_ssn CHECK (ssn <> '')"
     )
     assert "public.users.ssn: guard of another form" in guard(proxy, "status", code=1)
     guard(proxy, "install")
