@@ -12,6 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import asyncpg
+
 from policy.binding import Binding, BoundField
 from policy.catalog import Dependent, Relation
 from policy.guard import (
@@ -34,8 +36,6 @@ _SESSION = (
 )
 _ATTEMPTS = 5
 _PAUSE = 1.0  # seconds between attempts, for those who wait behind this one
-_LOCK_NOT_AVAILABLE = "55P03"
-_INSUFFICIENT_PRIVILEGE = "42501"
 
 GUARDED, NOT_VALIDATED, OUTDATED = "guarded", "not validated", "guard of another form"
 MISSING, IMPOSSIBLE = "no guard", "cannot be guarded"
@@ -181,8 +181,8 @@ class Mason:
                 if not self._dry_run:
                     await self._connection.execute(statement)
                 return
-            except introspect.CONNECTION_ERRORS as error:
-                if getattr(error, "sqlstate", None) != _LOCK_NOT_AVAILABLE or attempt == _ATTEMPTS:
+            except asyncpg.LockNotAvailableError:
+                if attempt == _ATTEMPTS:
                     raise
             await asyncio.sleep(_PAUSE)
 
@@ -209,11 +209,11 @@ def _table(relation: Relation) -> str:
 
 def _reason(error: BaseException) -> str:
     """What the server said, in a line; nothing of a row is in such an error."""
-    sqlstate = getattr(error, "sqlstate", None)
-    if sqlstate == _LOCK_NOT_AVAILABLE:
+    if isinstance(error, asyncpg.LockNotAvailableError):
         return "the table is in use: its lock was not to be had; try again later"
     text = str(error).partition("\n")[0]
-    owner = " (use --login with the table's owner)" if sqlstate == _INSUFFICIENT_PRIVILEGE else ""
+    denied = isinstance(error, asyncpg.InsufficientPrivilegeError)
+    owner = " (use --login with the table's owner)" if denied else ""
     return f"the server refused: {re.sub(r'[^ -~]+', ' ', text)}{owner}"
 
 

@@ -39,7 +39,10 @@ DOORS = {
     "pglast": ["proxy/sql"],
     "cryptography": ["crypto/aead.py", "crypto/daead.py", "crypto/kdf.py", "proxy/tls.py"],
     "yaml": ["policy/loader.py"],
-    "asyncpg": ["proxy/catalog_snapshot.py", "proxy/introspect.py", "crypto/keystore_table.py"],
+    "asyncpg": [
+        *("proxy/catalog_snapshot.py", "proxy/introspect.py", "proxy/guards.py"),
+        "crypto/keystore_table.py",
+    ],
     "uvloop": ["proxy/app.py"],
     "psycopg": ["proxy/demo", "proxy/commands/demo.py"],
     "hvac": ["crypto/providers/vault.py"],
