@@ -6,7 +6,7 @@ It is not analysed: a word that could change search_path is enough; what is hidd
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 # A regular expression for PostgreSQL (`~*`) and, with \\b for \\y, for Python. SET ROLE changes "$user".
 CHANGES_SEARCH_PATH = (
@@ -19,6 +19,16 @@ READABLE = frozenset({"sql", "plpgsql"})  # languages whose words tell something
 TRUSTED = frozenset({"c", "internal"})
 
 _CHANGES = re.compile(CHANGES_SEARCH_PATH.replace(r"\y", r"\b"), re.IGNORECASE | re.DOTALL)
+# The escapes of E'' strings, and of U&'' strings and names by the character before their digits.
+_ESCAPE = re.compile(
+    r"(?P<bytes>(?:\\(?:x[0-9a-fA-F]{1,2}|[0-7]{1,3}))+)"
+    r"|\\u(?P<four>[0-9a-fA-F]{4})|\\U(?P<eight>[0-9a-fA-F]{8})|\\(?P<letter>.)",
+    re.DOTALL,
+)
+_LETTERS = dict(zip("bfnrtv", "\b\f\n\r\t\v", strict=True))
+_UNICODE = r"(?:([0-9a-fA-F]{4})|\+([0-9a-fA-F]{6}))"
+_UESCAPE = re.compile(r"\buescape\b(?:\s*'+([^'])'+)?", re.IGNORECASE)
+_SPELLINGS = 100  # of a text; one that has more is made to hide something
 _JOINED = re.compile(r"'+\s*(?:\|\|\s*|\n\s*)[eE]?'+")
 
 
@@ -42,3 +52,48 @@ def word_pattern(names: Iterable[str]) -> str:
 def joined(text: str) -> str:
     """The text with literals that are concatenated made one: 'us' || 'ers' is 'users'."""
     return _JOINED.sub("", text)
+
+
+def in_any_spelling(text: str, found: Callable[[str], object]) -> bool:
+    """Whether something is found in a text, or in it with the escapes of its strings and names undone.
+
+    Escapes within escapes are undone, too. Whether one stands where it is one is not looked at, and what
+    cannot be read counts as found: more is found than there is.
+    """
+    marks = {match[1] for match in _UESCAPE.finditer(text)}
+    seen = {text}
+    waiting = [text]
+    while waiting:
+        outer = waiting.pop()
+        if None in marks or len(seen) > _SPELLINGS or found(outer):
+            return True
+        inner = {_without_escapes(outer), *(_without_unicode(outer, mark) for mark in (*marks, "\\") if mark)}
+        waiting += inner - seen
+        seen |= inner
+    return False
+
+
+def _without_escapes(text: str) -> str:
+    """What E'\\x75sers' is."""
+    return _ESCAPE.sub(_escaped, text) if "\\" in text else text
+
+
+def _escaped(match: re.Match[str]) -> str:
+    if match["bytes"]:
+        codes = match["bytes"].split("\\")[1:]
+        numbers = [int(code[1:], 16) if code[0] == "x" else int(code, 8) & 0xFF for code in codes]
+        return bytes(numbers).decode("utf-8", "replace")
+    code = match["four"] or match["eight"]
+    return _character(code) if code else _LETTERS.get(match["letter"], match["letter"])
+
+
+def _without_unicode(text: str, mark: str) -> str:
+    """What U&"\\0075sers" is, by its escape character."""
+    if mark not in text:
+        return text
+    return re.sub(re.escape(mark) + _UNICODE, lambda match: _character(match[1] or match[2]), text)
+
+
+def _character(code: str) -> str:
+    number = int(code, 16)
+    return chr(number) if number < 0x110000 else ""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from policy.binding import BoundField
 from policy.catalog import Relation
 from policy.model import Field
 from policy.names import qualified
-from policy.server_code import READABLE, TRUSTED, joined, may_change_search_path, mentions
+from policy.server_code import READABLE, TRUSTED, in_any_spelling, joined, may_change_search_path, mentions
 from proxy.errors import Refused
 from proxy.sql.context import Context, descendants, refuse_statement
 from proxy.sql.expressions import condition, infer
@@ -19,8 +18,6 @@ from proxy.sql.queries import refuse_copy
 from proxy.sql.scope import Item, Scope, Source
 from proxy.sql.tables import changes, index_element, refuse_shadow, table_scope
 from proxy.sql.value import PLAIN, require_deterministic, require_plain
-
-_ESCAPES = re.compile(r"[eE]'|[uU]&['\"]")  # strings whose escapes could spell a name
 
 
 def view(context: Context, node: Node) -> None:
@@ -83,6 +80,8 @@ def publication(context: Context, node: Node) -> None:
 def statistics(context: Context, node: Node) -> None:
     """CREATE STATISTICS: of columns, not of expressions on a protected one."""
     for source in node.relations or ():
+        if not isinstance(source, ast.RangeVar):  # the server takes nothing but tables
+            return
         relation = context.relation(source)
         columns = context.columns(relation) if relation is not None else []
         scope = table_scope(columns, source.relname)
@@ -171,9 +170,11 @@ def create_function(context: Context, node: Node) -> None:
 def _refuse_protected_names(context: Context, node: Node) -> None:
     """Code may not name a protected table, nor put its name together from literals."""
     bodies = [item.sval for item in descendants(node) if isinstance(item, ast.String)]
-    hidden = any("\\" in body and _ESCAPES.search(body) for body in bodies)
-    texts = (context.parsed.text, *bodies)
-    if hidden or any(context.mentions(text) or context.mentions(joined(text)) for text in texts):
+
+    def named(text: str) -> bool:
+        return context.mentions(text) or context.mentions(joined(text))
+
+    if any(in_any_spelling(text, named) for text in (context.parsed.text, *bodies)):
         refuse_statement(
             "code that names a protected table cannot be proved safe",
             "Create the function on the server directly; inside it, protected columns hold ciphertext.",

@@ -167,7 +167,10 @@ def _is_boolean(node: Node) -> bool:
 
 def _look_inside(context: Context, node: Node) -> None:
     """A call that runs SQL from a string: the string has to be a literal that names nothing protected."""
-    for argument in node.args or ():
+    arguments: tuple[Node, ...] = node.args or ()
+    if node.funcname[-1].sval == "ts_rewrite":  # of its forms the one with two arguments runs SQL, the second
+        arguments = arguments[1:] if len(arguments) == 2 else ()
+    for argument in arguments:
         inner = argument.arg if isinstance(argument, (ast.TypeCast, ast.NamedArgExpr)) else argument
         text = _constant_text(context, inner)
         if text is not None and may_change_search_path(text):

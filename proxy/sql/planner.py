@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from policy.binding import Binding, BoundField
 from policy.catalog import Relation
+from policy.server_code import in_any_spelling
 from proxy.errors import Refused
 from proxy.sql.cache import PlanCache
 from proxy.sql.catalog_types import CatalogTypes
@@ -44,6 +45,7 @@ _MAY_CHANGE = re.compile(
     rb"(?i)\b(?:set|reset|discard|set_config|search_path|prepare|deallocate|declare|create|alter|drop|do|call"
     rb"|begin|start|commit|end|rollback|abort|savepoint|release|execute|fetch)\b"
 )
+_UNICODE_NAME = re.compile(r'[uU]&"')
 _EXECUTE = re.compile(rb"(?i)\bexecute\b")
 UNKNOWN = TextPlan(
     (StatementPlan(effects=(SetSearchPath(None, known=False), SettingChange(), CatalogChange())),)
@@ -166,7 +168,10 @@ class Planner:
 
     def mentions(self, text: str) -> bool:
         """Whether a text holds, in any spelling that it could be sent in, the name of something protected."""
-        return self._names.search(text) is not None
+        names = self._names.search
+        return names(text) is not None or (
+            _UNICODE_NAME.search(text) is not None and in_any_spelling(text, names)
+        )
 
     def mentions_bytes(self, text: bytes) -> bool:
         return self.mentions(text.decode("utf-8", "replace"))
@@ -427,13 +432,13 @@ def _changing_views(binding: Binding) -> frozenset[int]:
 def _calls_pattern(binding: Binding, views: frozenset[int]) -> re.Pattern[bytes]:
     """Finds the names of functions and views that may change search_path."""
     names = {binding.catalog.relations[oid].name for oid in views} | binding.catalog.path_changers
-    return re.compile(_any_of(names).pattern.encode(), re.IGNORECASE)
+    return re.compile(rf'[uU]&"|{_any_of(names).pattern}'.encode(), re.IGNORECASE)
 
 
 def _any_of(names: set[str]) -> re.Pattern[str]:
     spelled = names | {name.replace('"', '""') for name in names}
     words = "|".join(re.escape(name) for name in sorted(spelled))
-    return re.compile(rf'[uU]&"|(?<!\w)(?:{words})(?!\w)' if words else r'[uU]&"', re.IGNORECASE)
+    return re.compile(rf"(?<!\w)(?:{words})(?!\w)" if words else r"(?!)", re.IGNORECASE)
 
 
 def _offsets(pieces: Split) -> dict[int, int]:

@@ -73,6 +73,8 @@ class Roles:
         alone: bool = False,
     ) -> None:
         """Give an occurrence its role. Raises Refused where it already has another one."""
+        if open_value.doubtful:
+            refuse(field, f"a column that cannot be told from another one, in {construct}", HINTS["name"])
         depth = int(array) + open_value.levels
         if depth not in (0, 1):
             refuse(field, f"an array of another depth in {construct}", HINTS["value"])

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from policy.binding import BoundField
 from policy.catalog import Relation
 from proxy.errors import Refused
-from proxy.sql.value import PLAIN, Value
+from proxy.sql.value import PLAIN, Value, doubtful
 
 Columns = list[tuple[str, Value]]
 SYSTEM_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
@@ -130,13 +130,13 @@ class Scope:
 def _beyond_gap(outer: Scope | None, name: str) -> Value:
     """A source of unknown columns is nearer than the outer scopes: it may have the column, or not."""
     value = outer.column(name) if outer is not None else None
-    if value is not None and (value.protected or value.opens):
+    if value is not None and value.protected:
         raise Refused(
             f'cannot tell what column "{name}" means here',
             detail="A source of unknown columns is nearer than the table that has a column of this name.",
             hint="Write the table's name before the column's.",
         )
-    return PLAIN
+    return doubtful(value) if value is not None else PLAIN
 
 
 def require_known_width(items: Iterable[Item]) -> None:

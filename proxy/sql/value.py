@@ -6,7 +6,7 @@ An open value (a parameter or a literal) takes the role of what it meets (roles.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from policy.binding import BoundField
@@ -37,6 +37,7 @@ class Open:
     elements: tuple[int, ...] | None = None  # of ARRAY[...] as one value: the offsets of its literals
     kind: str = ""  # and their type, or what there is to be known of it (array_literal.py)
     left: bool = False  # has left a subquery: a string has become text there
+    doubtful: bool = False  # the name that it came by may mean something else: it cannot become a field's
     levels: int = 0  # +1: an array whose elements are meant (unnest); -1: an element of ARRAY[...]
 
 
@@ -91,11 +92,19 @@ class Value:
 PLAIN = Value()
 NULL = Value(null=True)
 
+
+def doubtful(value: Value) -> Value:
+    """An open value by a name that may mean another column, which is not known."""
+    opens = tuple(replace(item, doubtful=True) for item in value.opens)
+    return replace(value, opens=opens, whole=value.whole and replace(value.whole, doubtful=True))
+
+
 HINTS = {
     "randomized": "Give the field a class with mode deterministic if it has to be compared.",
     "pattern": "Search for the whole value with =, or filter in the application.",
     "order": "Sort and filter by range in the application, or by a column that is not protected.",
     "function": "Return the column itself and apply the function in the application.",
+    "name": "Write the table's name before the column's.",
     "twice": "Write the value twice.",
     "type": "Cast the value to its type.",
     "value": "Pass the value itself, as a parameter or a literal, so that pgveil can encrypt it.",

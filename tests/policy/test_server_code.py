@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from policy.server_code import joined, may_change_search_path, mentions, word_pattern
+from policy.server_code import in_any_spelling, joined, may_change_search_path, mentions, word_pattern
 
 CHANGE = [
     "SELECT set_config('search_path', 'x', false)",
@@ -52,3 +52,42 @@ def test_names_are_found_as_words() -> None:
 )
 def test_pieces_are_put_together(pieces: str) -> None:
     assert "users" in joined(f"EXECUTE {pieces}")
+
+
+HIDDEN = [
+    "users",
+    r"E'\x75sers'",
+    r"E'\165\163ers'",
+    r"E'\u0075sers'",
+    r"E'\U00000075sers'",
+    r"E'\users'",  # no escape that is known: the letter itself
+    r'U&"\0075sers"',
+    r'U&"us\+000065rs"',
+    """U&"us!0065rs" UESCAPE '!'""",
+    """U&'us+0065rs' uescape\n''+''""",
+    r"E'E\'\\x75sers\''",
+    r"E'U&\'\\0075sers\''",
+]
+
+
+@pytest.mark.parametrize("text", HIDDEN)
+def test_names_are_found_behind_escapes(text: str) -> None:
+    assert in_any_spelling(text, lambda spelled: "users" in spelled)
+
+
+def test_letters_of_other_alphabets_are_found_behind_escapes() -> None:
+    assert in_any_spelling(r"E'K\xc3\xa4ufer'", lambda spelled: "Käufer" in spelled)
+    assert in_any_spelling(r"E'K\303\244ufer'", lambda spelled: "Käufer" in spelled)
+
+
+@pytest.mark.parametrize(
+    "text", ["SELECT 1", r"E'a\nb'", r"E'\xff\U00999999\'", r'U&"d\0061ta\+999999"', "\\\\"]
+)
+def test_what_is_not_there_is_not_found(text: str) -> None:
+    assert not in_any_spelling(text, lambda spelled: "users" in spelled)
+
+
+def test_what_cannot_be_read_counts_as_found() -> None:
+    assert in_any_spelling("U&'x' UESCAPE /* ? */ '!'", lambda spelled: False)
+    many = "".join(f"U&'{mark}0061' UESCAPE '{mark}' " for mark in "!#$%&()*")
+    assert in_any_spelling(many, lambda spelled: False)
