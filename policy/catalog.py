@@ -45,6 +45,8 @@ class Dependent:
     definition: str = ""
     references: int = 0  # oid of the relation that a foreign key refers to
     referenced: tuple[str, ...] = ()  # and its columns, in the order of `columns`
+    oid: int = 0  # of an index,
+    numbers: tuple[int, ...] = ()  # and the attributes that its own stand for, in order; 0: an expression
 
 
 @dataclass(frozen=True, slots=True)

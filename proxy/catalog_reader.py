@@ -184,11 +184,12 @@ def _dependents(relations: Mapping[int, Relation], rows: DetailRows) -> Iterable
         relation = relations.get(oid)
         return _names(relation.columns, numbers) if relation is not None else ()
 
-    for oid, name, primary, unique, exclusion, keys, key_count, used, definition in rows.indexes:
+    for oid, name, primary, unique, exclusion, keys, key_count, used, definition, index in rows.indexes:
         included = set(keys[key_count:])
         columns = names(oid, sorted(set(keys[:key_count]) | (set(used) - included)))
         kind = _index_kind(primary, unique, exclusion)
-        yield oid, Dependent(kind, name, columns, names(oid, keys[:key_count]), definition)
+        key = names(oid, keys[:key_count])
+        yield oid, Dependent(kind, name, columns, key, definition, oid=index, numbers=tuple(keys))
     for oid, name, numbers, definition in rows.check_constraints:
         yield oid, Dependent("check constraint", name, names(oid, numbers or ()), definition=definition)
     for oid, name, numbers, other, other_numbers, definition in rows.foreign_keys:

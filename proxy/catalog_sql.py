@@ -301,7 +301,7 @@ SELECT i.indrelid, c.relname, i.indisprimary, i.indisunique, i.indisexclusion,
              WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = i.indexrelid
                AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = i.indrelid
                AND d.refobjsubid > 0),
-       pg_catalog.pg_get_indexdef(i.indexrelid)
+       pg_catalog.pg_get_indexdef(i.indexrelid), i.indexrelid
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
 WHERE i.indrelid = ANY($1::oid[])

@@ -8,14 +8,15 @@ table. The texts hold oids and numbers of the catalogue, never a value. See docs
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 
-from policy.binding import Binding, BoundField
+from policy.binding import Binding
 from policy.catalog import Column, Relation
 from policy.types import LogicalType
+from proxy.errors import Refused
 from proxy.sql.parse import SyntaxFailure, parse
 from proxy.sql.redirect import redirected
+from proxy.sql.scope import Columns
 
 _DEFAULT_COLLATION = 100  # the oid of pg_collation's "default"
 _COLLATABLE = frozenset({"text", "varchar", "bpchar"})
@@ -39,25 +40,29 @@ _PHYSICAL = {
 }
 _AS_BYTEA = ("f", "i", "x")
 
+_Column = tuple[
+    int, int, Column, LogicalType
+]  # relation, attribute number, as it is stored, its logical type
 _Overrides = dict[str, dict[str, list[int]]]  # column of pg_attribute -> its value -> keys of attributes
 
 
 class CatalogTypes:
-    """The derived tables of one binding, by the oid of the relation that they stand for; made when needed."""
+    """The derived tables of one binding, by the oid of the relation that they stand for; made when needed.
 
-    def __init__(self, binding: Binding) -> None:
+    `views` gives the columns of a view, or raises Refused.
+    """
+
+    def __init__(self, binding: Binding, views: Callable[[Relation], Columns]) -> None:
         catalog = binding.catalog
-        attribute = catalog.lookup("pg_catalog", "pg_attribute")
-        overrides = _overrides(binding) if attribute is not None else {}
-        self._catalog = catalog
+        self._binding = binding
+        self._views = views
         self._tables: dict[int, str | None] = {}
-        self._names: re.Pattern[str] | None = None
-        if attribute is None or not overrides:
-            return
-        self._tables[attribute.oid] = _attributes(attribute, overrides)
-        views = [catalog.relations[oid] for oid in catalog.type_views if oid in catalog.relations]
-        names = {relation.name for relation in (attribute, *views)}
-        self._names = re.compile("|".join(map(re.escape, sorted(names))), re.IGNORECASE)
+        shown = [
+            catalog.lookup("pg_catalog", "pg_attribute"),
+            *map(catalog.relations.get, catalog.type_views),
+        ]
+        names = {relation.name for relation in shown if relation is not None} if binding.fields else set()
+        self._names = re.compile("|".join(map(re.escape, sorted(names))), re.IGNORECASE) if names else None
 
     def mentioned(self, text: str) -> bool:
         """Whether a text may read one of the relations that are replaced."""
@@ -66,63 +71,89 @@ class CatalogTypes:
     def table(self, relation: Relation) -> str | None:
         """The derived table, in parentheses, that stands for a relation; None where that stays."""
         if relation.oid not in self._tables:
-            definition = self._catalog.type_views.get(relation.oid)
-            self._tables[relation.oid] = self._view(definition) if definition is not None else None
+            self._tables[relation.oid] = self._made(relation)
         return self._tables[relation.oid]
 
-    def _view(self, definition: str) -> str | None:
+    def _made(self, relation: Relation) -> str | None:
+        if (relation.schema, relation.name) == ("pg_catalog", "pg_attribute"):
+            overrides = _overrides(self._binding, self._views)
+            return _attributes(relation, overrides) if overrides else None
+        catalog = self._binding.catalog
+        if (definition := catalog.type_views.get(relation.oid)) is None:
+            return None
         try:
             parsed = parse(definition)
         except SyntaxFailure:
             return None
-        text = redirected(parsed, self._catalog, self.table, (), qualify=True)
+        text = redirected(parsed, catalog, self.table, (), qualify=True)
         return f"({text.strip().rstrip(';')})" if text is not None else None
 
 
 # --- what differs ----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Described:
-    """A type as the columns of pg_attribute describe it."""
-
-    type: LogicalType
-
-    def columns(self) -> Iterator[tuple[str, str]]:
-        logical = self.type
-        byval, align, storage = _PHYSICAL.get(logical.name, _AS_BYTEA)
-        if logical.array:
-            byval, align, storage = "f", "d" if align == "d" else "i", "x"
-        yield "atttypid", str(logical.oid)
-        yield "atttypmod", str(logical.modifier)
-        yield "attlen", str(logical.typlen)
-        yield "attndims", str(int(logical.array))
-        yield "attbyval", byval
-        yield "attalign", align
-        yield "attstorage", storage
-        yield "attcollation", str(_DEFAULT_COLLATION if logical.name in _COLLATABLE else 0)
-
-
-def _overrides(binding: Binding) -> _Overrides:
-    """The columns of pg_attribute that have to be shown otherwise, for all protected columns."""
+def _overrides(binding: Binding, views: Callable[[Relation], Columns]) -> _Overrides:
+    """The columns of pg_attribute that have to be shown otherwise, for all that hold protected values."""
     found: _Overrides = {}
-    for oid, fields in sorted(binding.fields.items()):
-        columns = {column.number: column for column in binding.catalog.relations[oid].columns}
-        for number, bound in sorted(fields.items()):
-            for name, value in _differences(columns[number], bound):
-                found.setdefault(name, {}).setdefault(value, []).append(oid << 16 | number)
+    for oid, number, stored, logical in sorted(_columns(binding, views), key=lambda column: column[:2]):
+        for name, value in _differences(stored, logical):
+            found.setdefault(name, {}).setdefault(value, []).append(oid << 16 | number)
     return found
 
 
-def _differences(column: Column, bound: BoundField) -> Iterator[tuple[str, str]]:
-    """Where logical and storage type differ. A field that cannot be used is shown as it is."""
-    stored = LogicalType.from_catalog(column.type_oid, column.modifier)
-    if bound.problem is not None or stored is None:
+def _columns(binding: Binding, views: Callable[[Relation], Columns]) -> Iterator[_Column]:
+    """The protected columns of tables, their indexes, and views. A field that cannot be used is left out."""
+    for oid, fields in binding.fields.items():
+        relation = binding.catalog.relations[oid]
+        columns = {column.number: column for column in relation.columns}
+        usable = {number: bound.type for number, bound in fields.items() if bound.problem is None}
+        for number, logical in usable.items():
+            yield oid, number, columns[number], logical
+        for index in relation.dependents:
+            for own, number in enumerate(index.numbers, 1):
+                if number in usable:
+                    yield index.oid, own, columns[number], usable[number]
+    for relation in binding.catalog.relations.values():
+        if relation.kind in "vm" and not relation.system:
+            yield from _view_columns(relation, views)
+
+
+def _view_columns(relation: Relation, views: Callable[[Relation], Columns]) -> Iterator[_Column]:
+    try:
+        values = [value for _, value in views(relation)]
+    except Refused:
         return
-    before = dict(_Described(stored).columns())
-    for name, value in _Described(bound.type).columns():
+    for column, value in zip(relation.columns, values, strict=False):
+        if value.field is not None:
+            logical = value.type or value.field.type
+            logical = logical.array_of if value.array and not logical.array else logical
+            yield relation.oid, column.number, column, logical
+
+
+def _differences(column: Column, logical: LogicalType) -> Iterator[tuple[str, str]]:
+    """Where logical and storage type differ."""
+    stored = LogicalType.from_catalog(column.type_oid, column.modifier)
+    if stored is None:
+        return
+    before = dict(_described(stored))
+    for name, value in _described(logical):
         if before[name] != value:
             yield name, value
+
+
+def _described(logical: LogicalType) -> Iterator[tuple[str, str]]:
+    """A type as the columns of pg_attribute describe it."""
+    byval, align, storage = _PHYSICAL.get(logical.name, _AS_BYTEA)
+    if logical.array:
+        byval, align, storage = "f", "d" if align == "d" else "i", "x"
+    yield "atttypid", str(logical.oid)
+    yield "atttypmod", str(logical.modifier)
+    yield "attlen", str(logical.typlen)
+    yield "attndims", str(int(logical.array))
+    yield "attbyval", byval
+    yield "attalign", align
+    yield "attstorage", storage
+    yield "attcollation", str(_DEFAULT_COLLATION if logical.name in _COLLATABLE else 0)
 
 
 # --- pg_attribute ----------------------------------------------------------------------------------------

@@ -96,7 +96,7 @@ class Planner:
         self._repeated: dict[tuple[tuple[str, ...] | None, bytes], Planned] = {}
         self._views: dict[int, Columns | Refused] = {}
         self._names = _names_pattern(binding)
-        self._catalog_types = CatalogTypes(binding)
+        self._catalog_types = CatalogTypes(binding, self._view_columns)
         self._changing_views = _changing_views(binding)
         self._calls = _calls_pattern(binding, self._changing_views)
 

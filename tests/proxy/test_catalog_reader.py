@@ -66,7 +66,7 @@ def test_relations_are_built_from_their_rows() -> None:
 def test_details_are_put_beside_what_they_belong_to() -> None:
     rows = DetailRows(
         defaults=[(10, 2, "'x'::text")],
-        indexes=[(10, "i", False, True, False, [0, 1, 2], 2, [2], "CREATE ...")],
+        indexes=[(10, "i", False, True, False, [0, 1, 2], 2, [2], "CREATE ...", 90)],
         check_constraints=[(10, "c", [2], "CHECK ..."), (10, "no columns", None, "CHECK (true)")],
         foreign_keys=[(10, "f", [2], 12, [3], "FOREIGN KEY ..."), (10, "g", [1], 98, [1], "FOREIGN KEY ...")],
         triggers=[(10, "t", "CREATE TRIGGER ...")],
@@ -80,6 +80,7 @@ def test_details_are_put_beside_what_they_belong_to() -> None:
     assert [column.default for column in detailed[11].columns] == [None, None]
     by_name = {dependent.name: dependent for dependent in detailed[10].dependents}
     assert (by_name["i"].kind, by_name["i"].keys, by_name["i"].columns) == ("unique index", ("id",), ("id",))
+    assert (by_name["i"].oid, by_name["i"].numbers) == (90, (0, 1, 2))
     assert by_name["no columns"].columns == ()
     assert (by_name["f"].references, by_name["f"].referenced) == (12, ("email",))
     assert by_name["g"].referenced == ()  # of a relation that the snapshot does not have

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from policy.binding import Binding, bind
-from policy.catalog import Catalog, Relation
+from policy.catalog import Catalog, Dependent, Relation
+from policy.model import Policy
 from proxy.sql.catalog_types import CatalogTypes
 from proxy.sql.report import explain
+from proxy.sql.scope import Columns
 from tests.policy.samples import catalog_of, column, policy_of, table
 
 POLICY = """\
@@ -40,6 +42,10 @@ def _catalog(*others: Relation) -> Catalog:
     view = replace(table(13000, "information_schema.columns", {"column_name": "text"}), kind="v")
     catalog = catalog_of(_attribute(), view, table(70, "users", COLUMNS), *others)
     return replace(catalog, type_views={13000: DEFINITION})
+
+
+def _none(relation: Relation) -> Columns:
+    return []
 
 
 @pytest.fixture
@@ -118,8 +124,9 @@ def test_references_with_a_schema_lose_it(binding: Binding) -> None:
 
 def test_a_policy_that_changes_no_type_edits_nothing(tmp_path: Path) -> None:
     policy = policy_of(tmp_path, "  users:\n    email: {class: equal}\n")
-    types = CatalogTypes(bind(policy, _catalog()))
-    assert not types.mentioned("SELECT * FROM pg_attribute")
+    sql = "SELECT * FROM pg_attribute, information_schema.columns"
+    assert _sent(bind(policy, _catalog()), sql) == sql
+    assert not CatalogTypes(bind(Policy({}, {}), _catalog()), _none).mentioned(sql)
 
 
 def test_arrays_and_collations(tmp_path: Path) -> None:
@@ -130,9 +137,26 @@ def test_arrays_and_collations(tmp_path: Path) -> None:
     catalog = _catalog()
     relations = dict(catalog.relations)
     relations[1249] = replace(relations[1249], columns=relations[1249].columns + extra)
-    types = CatalogTypes(bind(policy, replace(catalog, relations=relations)))
+    types = CatalogTypes(bind(policy, replace(catalog, relations=relations)), _none)
     shown = types.table(relations[1249])
     assert shown is not None
     assert "THEN '1'" in shown
     assert "THEN 'd'" in shown
     assert "a.attcollation, a.attlen FROM" in shown  # as those of bytea
+
+
+def test_indexes_and_views_have_columns_of_their_own(tmp_path: Path) -> None:
+    """An index's attributes are numbered anew, expressions too; a view's are followed to the table's."""
+    index = Dependent("index", "i", ("born", "age"), oid=90, numbers=(0, 5, 2))
+    view = replace(table(91, "v", {"n": "int8", "day": "bytea"}, kind="v"), definition=_VIEW)
+    wrong = replace(table(92, "w", {"day": "bytea"}, kind="v"), definition=_WRONG)
+    catalog = _catalog(replace(table(70, "users", COLUMNS), dependents=(index,)), view, wrong)
+    shown = _sent(bind(policy_of(tmp_path, POLICY), catalog), "SELECT * FROM pg_attribute a")
+    dates = (70 << 16 | 2, 90 << 16 | 3, 91 << 16 | 2)
+    assert f"ANY ('{{{','.join(map(str, dates))}}}'::pg_catalog.int8[]) THEN '1082'" in shown
+    assert str(90 << 16 | 2) in shown
+    assert str(92 << 16 | 1) not in shown
+
+
+_VIEW = "SELECT id AS n, born AS day FROM public.users"
+_WRONG = "SELECT born || 'x' AS day FROM public.users"

@@ -1,0 +1,254 @@
+"""What tools and libraries read of the schema through pgveil: what a twin with the logical types shows."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from tests.integration.schema import KINDS, KINDS_POLICY, KINDS_SCHEMA, KINDS_TWIN, SCHEMA, TWIN_SCHEMA
+from tests.postgres import Database, Postgres
+from tests.proxy_process import Veil, Veils
+
+_OTHERS = """
+CREATE TABLE public.parted (id int, born {born}, PRIMARY KEY (id)) PARTITION BY RANGE (id);
+CREATE TABLE public.parted_low PARTITION OF public.parted FOR VALUES FROM (0) TO (100);
+CREATE TYPE public.pair AS (one int, two date);
+CREATE INDEX ON public.users (age);
+CREATE UNIQUE INDEX by_several ON public.users (lower(note), balance, nick) INCLUDE (born);
+CREATE VIEW public.days AS
+  SELECT id, born AS day, nick, balance, COALESCE(age, age) AS years FROM public.users;
+CREATE VIEW public.gathered AS
+  SELECT note, array_agg(born) AS days, count(age) AS n FROM public.users GROUP BY 1;
+CREATE MATERIALIZED VIEW public.kept_days AS SELECT day, nick FROM public.days;
+COMMENT ON COLUMN public.users.born IS 'a date';
+"""
+_POLICY = KINDS_POLICY + "  parted:\n    born: {class: secret, type: date}\n"
+
+
+@dataclass(frozen=True)
+class Both:
+    """A database behind pgveil, and its twin."""
+
+    veil: Veil
+    twin: Database
+
+    def urls(self) -> tuple[str, str]:
+        return self.veil.dsn(), self.twin.dsn
+
+    def same(self, text: str) -> str:
+        """A text without the database's own name."""
+        return text.replace(self.twin.name, "DB").replace(self.veil.database.name, "DB")
+
+
+@pytest.fixture(scope="module")
+def both(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
+    with postgres.database() as database, postgres.database() as twin:
+        database.execute(SCHEMA + KINDS_SCHEMA + _OTHERS.format(born="bytea"))
+        twin.execute(TWIN_SCHEMA + KINDS_TWIN + _OTHERS.format(born="date"))
+        yield Both(Veils(tmp_path_factory.mktemp("both"))(database, _POLICY), twin)
+
+
+# --- psql ------------------------------------------------------------------------------------------------
+
+
+def _psql(both: Both, command: str) -> tuple[str, str]:
+    shown = []
+    for url in both.urls():
+        arguments = [str(both.twin.postgres.psql), "-X", "-v", "ON_ERROR_STOP=1", url]
+        done = subprocess.run(
+            arguments, input=f"{command}\n", capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        shown.append(both.same(done.stdout))
+    return shown[0], shown[1]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        r"\d users",
+        r"\d+ users",
+        r"\d kinds",
+        r"\d+ kinds",
+        r"\d+ parted",
+        r"\d users_age_idx",
+        r"\d by_several",
+        r"\d days",
+        r"\d gathered",
+        r"\d kept_days",
+        r"\d",
+        r"\d pair",
+        r"\dS pg_attribute",
+        r"SELECT * FROM users \gdesc",
+        r"SELECT a.* FROM pg_attribute a \gdesc",
+        r"SELECT c.* FROM information_schema.columns c \gdesc",
+    ],
+)
+def test_psql(both: Both, command: str) -> None:
+    veiled, plain = _psql(both, command)
+    assert veiled == plain
+
+
+# --- SQLAlchemy and Alembic ------------------------------------------------------------------------------
+
+
+def _described(connection: sa.Connection) -> dict[str, list[tuple[Any, ...]]]:
+    inspector = sa.inspect(connection)
+    return {
+        table: [
+            (column["name"], repr(column["type"]), column["nullable"], column["default"], column["comment"])
+            for column in inspector.get_columns(table)
+        ]
+        for table in ("users", "kinds", "orders", "plain", "parted", "parted_low", "days", "gathered")
+    }
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "psycopg2"])
+def test_sqlalchemy_inspects(both: Both, driver: str) -> None:
+    found = []
+    for url in both.urls():
+        engine = sa.create_engine(url.replace("postgresql:", f"postgresql+{driver}:"), poolclass=sa.NullPool)
+        with engine.connect() as connection:
+            found.append(_described(connection))
+    assert found[0] == found[1]
+    assert ("born", "DATE()", True, None, "a date") in found[0]["users"]
+
+
+async def test_sqlalchemy_inspects_by_asyncpg(both: Both) -> None:
+    found = []
+    for url in both.urls():
+        engine = create_async_engine(url.replace("postgresql:", "postgresql+asyncpg:"), poolclass=sa.NullPool)
+        async with engine.connect() as connection:
+            found.append(await connection.run_sync(_described))
+    assert found[0] == found[1]
+
+
+_TYPES: dict[str, sa.types.TypeEngine[Any]] = {
+    "text": sa.Text(),
+    "varchar(40)": sa.String(40),
+    "char(12)": sa.CHAR(12),
+    "bytea": sa.LargeBinary(),
+    "bool": sa.Boolean(),
+    "int2": sa.SmallInteger(),
+    "int4": sa.Integer(),
+    "int8": sa.BigInteger(),
+    "float4": sa.REAL(),
+    "float8": sa.Double(),
+    "numeric": sa.Numeric(),
+    "numeric(12,2)": sa.Numeric(12, 2),
+    "date": sa.Date(),
+    "time": sa.Time(),
+    "timestamp": sa.DateTime(),
+    "timestamptz": sa.DateTime(timezone=True),
+    "interval": sa.Interval(),
+    "uuid": sa.Uuid(),
+    "json": sa.JSON(),
+    "jsonb": postgresql.JSONB(),
+    "inet": postgresql.INET(),
+    "text[]": sa.ARRAY(sa.Text()),
+    "int4[]": sa.ARRAY(sa.Integer()),
+    "date[]": sa.ARRAY(sa.Date()),
+}
+
+
+def test_alembic_finds_nothing_to_change(both: Both) -> None:
+    """A model of every type against its own table; a model that differs is found to differ."""
+    engine = sa.create_engine(both.veil.dsn().replace("postgresql:", "postgresql+psycopg:"))
+    for wrong in (False, True):
+        metadata = sa.MetaData()
+        columns = [sa.Column(name, _TYPES[logical]) for name, (logical, _, _) in KINDS.items()]
+        sa.Table("kinds", metadata, sa.Column("id", sa.BigInteger, primary_key=True), *columns)
+        if wrong:
+            metadata.tables["kinds"].c.a_date.type = sa.Text()
+        with engine.connect() as connection:
+            options = {
+                "compare_type": True,
+                "include_name": lambda name, kind, _: kind != "table" or name == "kinds",
+            }
+            context = MigrationContext.configure(connection, opts=options)
+            differences = compare_metadata(context, metadata)
+        assert [(change[0][0], change[0][3]) for change in differences] == [("modify_type", "a_date")] * wrong
+    engine.dispose()
+
+
+# --- Django ----------------------------------------------------------------------------------------------
+
+_DJANGO = """
+import os, sys
+import django
+from django.conf import settings
+from django.core.management import call_command
+host, port, name = sys.argv[1:]
+settings.configure(DATABASES={"default": {"ENGINE": "django.db.backends.postgresql",
+    "HOST": host, "PORT": port, "NAME": name, "USER": "postgres"}})
+django.setup()
+call_command("inspectdb", "--include-views", "--include-partitions")
+"""
+
+
+def test_django_inspects(both: Both) -> None:
+    """inspectdb writes the models of the twin."""
+    models = []
+    for place in (both.veil, both.twin.postgres):
+        name = both.veil.database.name if place is both.veil else both.twin.name
+        done = subprocess.run(
+            [sys.executable, "-c", _DJANGO, place.host, str(place.port), name],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        models.append(done.stdout)
+    assert models[0] == models[1]
+    assert "born = models.DateField(" in models[0]
+    assert "nick = models.CharField(max_length=20" in models[0]
+
+
+# --- asyncpg ---------------------------------------------------------------------------------------------
+
+
+async def test_asyncpg_reads_types(both: Both) -> None:
+    """Arrays and composites are introspected by asyncpg itself, the row type of a protected table as well."""
+    found = []
+    for url in both.urls():
+        connection = await asyncpg.connect(url)
+        row = await connection.fetchrow("SELECT '{1,2}'::int2[] AS numbers, '(1,2020-02-02)'::pair AS pair")
+        assert row is not None
+        statement = await connection.prepare("SELECT some_texts, some_dates, a_price FROM kinds")
+        attributes = [(a.name, a.type.name, a.type.kind) for a in statement.get_attributes()]
+        types = await connection.fetch(
+            "SELECT attname, atttypid::regtype::text FROM pg_attribute"
+            " WHERE attrelid = (SELECT typrelid FROM pg_type WHERE oid = $1::text::regtype) AND attnum > 0",
+            "users",
+        )
+        found.append((row["numbers"], tuple(row["pair"]), attributes, [tuple(one) for one in types]))
+        await connection.close()
+    assert found[0] == found[1]
+
+
+# --- pg_dump ---------------------------------------------------------------------------------------------
+
+
+def _dump(both: Both, url: str) -> str:
+    arguments = [str(both.twin.postgres.bin("pg_dump")), "--schema-only", url]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return re.sub(r"^\\(un)?restrict .*$", "", both.same(done.stdout), flags=re.MULTILINE)
+
+
+def test_pg_dump_writes_the_application_s_schema(both: Both) -> None:
+    veiled, plain = (_dump(both, url) for url in both.urls())
+    assert veiled == plain
