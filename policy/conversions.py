@@ -26,6 +26,9 @@ _IMPLICIT: dict[str, frozenset[str]] = {
     "time": frozenset({"interval"}),
 }
 
+_HELD_STRINGS = ("text", "varchar")  # char(n) is padded
+_INTEGERS = ("int2", "int4", "int8")  # each holds those before it
+
 _NAMES = {
     "varchar": "character varying",
     "bpchar": "character",
@@ -50,6 +53,18 @@ def assignable(source: LogicalType, target: LogicalType) -> bool:
     if source.name in ("timestamp", "timestamptz") and target.name == "time":
         return True
     return source.name == target.name or target.name in STRINGS or _together(source, target, _JSON)
+
+
+def holds(wide: LogicalType, narrow: LogicalType) -> bool:
+    """Whether every value of the second type is one of the first, and the same bytes there."""
+    if wide == narrow:
+        return True
+    if wide.array != narrow.array:
+        return False
+    if wide.name in _HELD_STRINGS and narrow.name in _HELD_STRINGS:
+        return wide.length is None or (narrow.length is not None and narrow.length <= wide.length)
+    names = (narrow.name, wide.name)
+    return all(name in _INTEGERS for name in names) and _INTEGERS.index(names[0]) <= _INTEGERS.index(names[1])
 
 
 def implicit(source: LogicalType, target: LogicalType) -> bool:

@@ -52,6 +52,7 @@ OURS = {"crypto", "policy", "proxy"}
 # Modules (or whole packages) that no test imports by name: the tests that go through them.
 TESTED_THROUGH = {
     "proxy/__main__.py": "tests/proxy_process.py",
+    "proxy/sql/conditions.py": "tests/sql/fixtures",
     "proxy/sql/context.py": "tests/sql/fixtures",
     "proxy/sql/redirect.py": "tests/sql/test_catalog_types.py",
     "proxy/sql/copy_statement.py": "tests/sql/fixtures",

@@ -12,7 +12,7 @@ from policy.types import TYPES, LogicalType
 from proxy.errors import Refused
 from proxy.sql.literal import LITERAL_TOKENS
 from proxy.sql.parse import Node, Parsed, ast
-from proxy.sql.plan import Effect, Results, SetSearchPath, TextPlan
+from proxy.sql.plan import Effect, Results, Role, SetSearchPath, TextPlan
 from proxy.sql.roles import Roles
 from proxy.sql.scope import Columns, Item, Scope, Source, relation_columns
 from proxy.sql.value import CastSite
@@ -59,6 +59,7 @@ class Context:
     changing_views: frozenset[int] = frozenset()  # oids of views that call a function which may set the path
     effects: list[Effect] = field(default_factory=list)
     type_edits: dict[int, tuple[int, str]] = field(default_factory=dict)  # types in DDL
+    tested: dict[int, Role] = field(default_factory=dict)  # booleans as conditions, by offset
     touched: set[BoundField] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
 

@@ -10,6 +10,7 @@ from pglast.enums import A_Expr_Kind, SubLinkType
 from policy.types import LogicalType
 from proxy.sql.array_literal import array_of_literals
 from proxy.sql.comparisons import compare, compare_elements, meet_in_list, nullif
+from proxy.sql.conditions import require_condition
 from proxy.sql.context import Context, children
 from proxy.sql.functions import function_call
 from proxy.sql.json_constructors import CONSTRUCTORS
@@ -48,7 +49,7 @@ def _construct(node: Node) -> str:
 
 def condition(context: Context, scope: Scope, node: Node, clause: str) -> None:
     """An expression that the server evaluates for its truth."""
-    require_plain(infer(context, scope, node), f"use as a condition in {clause}")
+    require_condition(context, node, infer(context, scope, node), f"use as a condition in {clause}")
 
 
 # --- leaves ----------------------------------------------------------------------------------------------
@@ -126,8 +127,10 @@ def _whole_scope(scope: Scope) -> Value:
 
 def _cast(context: Context, scope: Scope, node: Node) -> Value:
     value = infer(context, scope, node.arg)
-    if value.null and isinstance(node.arg, ast.A_Const):
-        value = _open(context, Open(context.parsed.constant_at(node.arg), null=True))
+    if value.null:  # NULL itself, or alternatives that all are
+        constant = isinstance(node.arg, ast.A_Const)
+        offset = context.parsed.constant_at(node.arg) if constant else node.arg.location
+        value = _open(context, Open(offset, null=True))
     if not (value.protected or value.opens or value.whole):
         return value if value.null else PLAIN
     site = context.cast_site(node.typeName)
@@ -172,7 +175,7 @@ def _case(context: Context, scope: Scope, node: Node) -> Value:
     for when in node.args:
         test = infer(context, scope, when.expr)
         if subject is None:
-            require_plain(test, "use as a condition in CASE")
+            require_condition(context, when.expr, test, "use as a condition in CASE")
         else:
             alone = stands_alone(node.arg, when.expr)
             compare(subject, test, context.roles, "comparison in CASE", alone=alone)
@@ -309,6 +312,11 @@ def _boolean(context: Context, scope: Scope, node: Node) -> Value:
     return PLAIN
 
 
+def _boolean_test(context: Context, scope: Scope, node: Node) -> Value:
+    condition(context, scope, node.arg, "IS TRUE, FALSE, UNKNOWN")
+    return PLAIN
+
+
 def _null_test(context: Context, scope: Scope, node: Node) -> Value:
     value = infer(context, scope, node.arg)
     context.roles.adopt(value, "IS NULL")
@@ -379,6 +387,7 @@ _RULES: dict[type, Callable[[Context, Scope, Node], Value]] = {
     ast.A_Expr: _expression,
     ast.A_Indirection: _indirection,
     ast.BoolExpr: _boolean,
+    ast.BooleanTest: _boolean_test,
     ast.CaseExpr: _case,
     ast.CoalesceExpr: _coalesce,
     ast.CollateClause: _collate,

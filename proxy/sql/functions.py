@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from policy.server_code import may_change_search_path
+from proxy.sql.conditions import require_condition
 from proxy.sql.context import Context, refuse_statement
 from proxy.sql.json_functions import json_call
 from proxy.sql.parse import Node, ast
@@ -113,7 +114,8 @@ def clauses(context: Context, scope: Scope, node: Node, infer: Infer) -> None:
     for item in node.agg_order or ():
         require_plain(infer(context, scope, item.node), "ORDER BY in an aggregate")
     if node.agg_filter is not None:
-        require_plain(infer(context, scope, node.agg_filter), "use as a condition in FILTER")
+        test = infer(context, scope, node.agg_filter)
+        require_condition(context, node.agg_filter, test, "use as a condition in FILTER")
     if node.over is not None:
         window(context, scope, node.over, infer)
 

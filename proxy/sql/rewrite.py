@@ -52,7 +52,7 @@ def rewrite(context: Context, prepare: bool) -> Rewritten:
     if prepare and parameters is not None:
         edits += _prepared_types(context, parameters, count)
     edits += renumbered
-    slots = _slots(context)
+    slots = _slots(context) + _comparisons_with_true(context)
     if not edits and not slots:
         return Rewritten(None, parameters, count)
     if slots:
@@ -216,6 +216,16 @@ def _array_slot(parsed: Parsed, ordinals: dict[int, int], open_value: Open, role
 
 def _suffix(role: Role) -> bytes:
     return f"::{storage_name(role.field, array=role.array)}".encode()
+
+
+def _comparisons_with_true(context: Context) -> list[tuple[int, int, Slot]]:
+    """Before each boolean column that is a condition: a value that it is compared with."""
+    found = []
+    for start, role in context.tested.items():
+        no_characters = -len("true")
+        slot = Slot(-1, role, lead=no_characters, fixed="true", suffix=_suffix(role) + b" = ")
+        found.append((start, start, slot))
+    return found
 
 
 # --- the template ----------------------------------------------------------------------------------------

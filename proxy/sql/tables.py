@@ -8,6 +8,7 @@ from typing import NoReturn
 from policy import guard
 from policy.binding import BoundField
 from policy.catalog import Relation
+from policy.conversions import holds
 from policy.model import Field, Mode
 from policy.types import TYPES, LogicalType
 from proxy.errors import Refused
@@ -15,6 +16,7 @@ from proxy.sql.context import Context, descendants, logical_type, refuse_stateme
 from proxy.sql.expressions import condition, infer
 from proxy.sql.parse import Node, ast, parse
 from proxy.sql.plan import CatalogChange, Use
+from proxy.sql.roles import storage_name
 from proxy.sql.scope import Columns, Item, Scope, Source
 from proxy.sql.unify import fit
 from proxy.sql.value import PLAIN, Value, refuse, require_deterministic, require_plain
@@ -249,7 +251,7 @@ def _command(
     elif kind == "AT_ColumnDefault" and field is not None and definition is not None:
         fit(infer(context, Scope(), definition), field, context.roles, "DEFAULT", use=Use.STORED)
     elif kind == "AT_AlterColumnType" and field is not None:
-        _alter_type(context, field, definition)
+        _alter_type(context, field, node)
     elif kind == "AT_AlterColumnType" and definition.raw_default is not None:
         require_plain(infer(context, scope, definition.raw_default), "ALTER COLUMN ... USING")
     elif kind in ("AT_SetExpression", "AT_AddIdentity") and field is not None:
@@ -275,18 +277,38 @@ def _require_same_fields(context: Context, parent: Mapping[str, Value], child: M
 
 
 def _alter_type(context: Context, field: BoundField, node: Node) -> None:
-    """The type of a protected column may change to another spelling of its storage only."""
-    new: LogicalType | None = logical_type(node.typeName)
+    """The type may become another spelling of the storage, or one whose values the policy's type holds.
+
+    The storage stays; `USING column::type`, as migration tools write it, changes no value then.
+    """
+    definition = node.def_
+    new: LogicalType | None = logical_type(definition.typeName)
     texts = ("text", "varchar")
     same = new is not None and (
         new.name == field.storage or (new.name in texts and field.storage in (*texts, "bpchar"))
     )
-    if not same or (new is not None and new.modifier >= 0) or node.raw_default is not None:
+    declared = field.field.type if field.problem is None else None
+    if new is not None and declared is not None and holds(declared, new):
+        written = [definition.typeName, *_own_cast(definition.raw_default, node.name, new)]
+        if definition.raw_default is None or len(written) == 2:
+            for name in written:
+                if (site := context.cast_site(name)) is not None:
+                    context.type_edits[site.start] = (site.end, storage_name(field))
+            return
+    if not same or (new is not None and new.modifier >= 0) or definition.raw_default is not None:
         refuse(
             field,
             "changing the column's type",
             "Change the logical type in the policy; the storage stays as it is.",
         )
+
+
+def _own_cast(node: Node, column: str, new: LogicalType) -> list[Node]:
+    """The type's name of USING column::type, in a list; none of another expression."""
+    if not isinstance(node, ast.TypeCast) or not isinstance(node.arg, ast.ColumnRef):
+        return []
+    names = [part.sval for part in node.arg.fields if isinstance(part, ast.String)]
+    return [node.typeName] if names == [column] and logical_type(node.typeName) == new else []
 
 
 def index_element(context: Context, scope: Scope, node: Node) -> Value:

@@ -7,7 +7,7 @@ from itertools import product
 import psycopg
 import pytest
 
-from policy.conversions import assignable, common_type, comparable, sql_name
+from policy.conversions import assignable, common_type, comparable, holds, sql_name
 from policy.types import TYPES, LogicalType
 from proxy.values.casts import cast
 from tests.postgres import Database
@@ -62,3 +62,28 @@ def test_names_are_those_of_messages(database18: Database) -> None:
             row = connection.execute(f"SELECT format_type('{name}'::regtype, NULL)").fetchone()
             assert row == (sql_name(LogicalType(name)),)
     assert sql_name(LogicalType("int4", array=True)) == "integer[]"
+
+
+@pytest.mark.parametrize(
+    ("wide", "narrow", "expected"),
+    [
+        ("varchar(20)", "varchar(20)", True),
+        ("varchar(20)", "varchar(5)", True),
+        ("varchar(20)", "varchar(21)", False),
+        ("varchar(20)", "text", False),
+        ("text", "varchar(20)", True),
+        ("text", "varchar", True),
+        ("varchar", "text", True),
+        ("text", "char(5)", False),
+        ("int8", "int2", True),
+        ("int4", "int8", False),
+        ("int4", "numeric(5,0)", False),
+        ("numeric(12,2)", "numeric(10,2)", False),
+        ("varchar(20)[]", "varchar(5)[]", True),
+        ("text", "text[]", False),
+        ("timestamptz", "timestamp", False),
+    ],
+)
+def test_a_type_holds_the_values_of_another(wide: str, narrow: str, expected: bool) -> None:
+    """Every value of the narrow one goes into the wide one unchanged."""
+    assert holds(LogicalType.parse(wide), LogicalType.parse(narrow)) == expected

@@ -1,0 +1,48 @@
+"""The policies of the applications."""
+
+from __future__ import annotations
+
+CLASSES = """
+version: 1
+classes:
+  lookup: {sensitivity: high, mode: deterministic}
+  secret: {sensitivity: high, mode: randomized}
+tables:
+"""
+
+CLINIC = (
+    CLASSES
+    + """
+  auth_user:
+    email: {class: lookup, type: varchar(254)}
+    password: {class: secret, type: varchar(128)}
+    first_name: {class: secret, type: varchar(150)}
+    last_name: {class: secret, type: varchar(150)}
+  django_session:
+    session_data: secret
+  django_admin_log:                       # which keeps what an object prints itself as
+    object_repr: {class: secret, type: varchar(200)}
+    change_message: secret
+  people_person:
+    email: {class: lookup, type: varchar(254), key: mail}
+    name: {class: lookup, type: varchar(100)}
+    notes: secret
+    born: {class: secret, type: date}
+    seen: {class: secret, type: timestamptz}
+    balance: {class: lookup, type: "numeric(12,2)"}
+    number: {class: lookup, type: int4}
+    active: {class: lookup, type: bool}
+    token: {class: lookup, type: uuid}
+    document: secret
+    photo: secret
+    address: {class: lookup, type: inet}
+    wait: {class: secret, type: interval}
+    tags: {class: secret, type: "varchar(20)[]"}
+    patience: {class: secret, type: interval, id: public.people_person.wait}  # of the second release
+    phone: {class: lookup, type: varchar(20)}
+    joined: {class: secret, type: date}
+  people_visit:
+    contact_id: {class: lookup, type: varchar(254), key: mail}
+    reason: secret
+"""
+)
