@@ -16,7 +16,10 @@ from __future__ import annotations
 
 
 class ServerError(Exception):
-    """An error with the fields of an ErrorResponse (PostgreSQL documentation, 54.8)."""
+    """An error with the fields of an ErrorResponse (PostgreSQL documentation, 54.8).
+
+    `context` says where it happened: the line and column of a COPY.
+    """
 
     severity = "ERROR"
     sqlstate = "XX000"
@@ -30,6 +33,7 @@ class ServerError(Exception):
         hint: str | None = None,
         position: int | None = None,
         severity: str | None = None,
+        context: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -38,6 +42,7 @@ class ServerError(Exception):
         self.hint = hint
         self.position = position
         self.severity = severity or type(self).severity
+        self.context = context
 
 
 class Refused(ServerError):

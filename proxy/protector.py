@@ -194,7 +194,14 @@ class Protector:
         """A COPY field's bytes -> what the column stores."""
         values, seal, settings = codec(field.type), self.sealer(field, wire_format), self.settings
         read = values.from_binary if wire_format == BINARY else values.from_text
-        return lambda raw: seal(read(raw, settings))
+
+        def seal_field(raw: bytes) -> bytes:
+            try:
+                return seal(read(raw, settings))
+            except KeyExhausted:
+                raise _exhausted(Role(field)) from None
+
+        return seal_field
 
     # --- opening ----------------------------------------------------------------------------------------
 

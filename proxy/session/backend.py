@@ -18,6 +18,7 @@ from proxy.session.replies import (
     ENDS_WITH_READY,
     PLAIN_EXECUTE,
     PLAIN_QUERY,
+    REFUSED_COPY,
     SYNC,
     Kind,
     Reply,
@@ -136,7 +137,7 @@ class Backend:
                         continue
                     replaced, end = rows.rewritten(data, at, end, size)
                 elif kind == _COPY_DATA:
-                    replaced = rows.copied(data, at, end)
+                    replaced, end = rows.copied(data, at, end, size)
                 else:
                     handler = handlers.get(kind)
                     replaced = handler(data, at, end) if handler is not None else None
@@ -214,7 +215,10 @@ class Backend:
         head = self._expect(_ANSWERS_ROWS)
         self._rows.end()
         if state.copy_mode is not None:
+            skipped = state.copy_skipped
             state.end_copy()
+            if skipped:
+                return _skipped(skipped) + (self._command_complete(data, at, end) or data[at:end])
         if head is PLAIN_QUERY:
             return None
         if head is PLAIN_EXECUTE:
@@ -246,6 +250,8 @@ class Backend:
             replaced: bytes | None = b""
         elif head.error is not None:
             replaced = head.error.pack()
+        elif head.copy_error is not None and data.find(REFUSED_COPY, at, end) >= 0:
+            replaced = head.copy_error.pack()
         else:
             replaced = self._repositioned(data, at, end, head)
         if not head.kind & ENDS_WITH_READY:
@@ -351,3 +357,10 @@ class Backend:
 
     def _copy_done(self, data: bytes, at: int, end: int) -> bytes | None:
         return self._rows.copy_done(data[at:end])
+
+
+def _skipped(rows: int) -> bytes:
+    """PostgreSQL's notice at the end of COPY ... (ON_ERROR ignore), for the rows that pgveil has left out."""
+    were = "row was" if rows == 1 else "rows were"
+    message = f"{rows} {were} skipped due to data type incompatibility"
+    return NoticeResponse.of("NOTICE", "00000", message).pack()

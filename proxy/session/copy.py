@@ -6,7 +6,7 @@
 
 A transform takes the bytes of a value that is not NULL, without quotes and escapes, and returns those
 to be written in its place. `feed` and `finish` raise what a transform raises, and ServerError 22P04 where
-the rows are not as PostgreSQL would take them; nothing of the row concerned has then been handed out.
+the rows are not as PostgreSQL would take them, with the context that PostgreSQL would give, less the value.
 """
 
 from __future__ import annotations
@@ -24,8 +24,23 @@ __all__ = ["CopyOptions", "CopyTransformer", "Transform", "Transforms", "copy_tr
 class CopyTransformer(Protocol):
     """One COPY stream on its way."""
 
+    done: bytes  # after an error: the rows of the same `feed` or `finish` before the one that it is about
+    skipped: int  # rows left out here that the client is to be told of (ON_ERROR ignore)
+
     def feed(self, data: bytes) -> bytes:
-        """Take the next bytes of the stream; return the rows that are complete, transformed."""
+        """Take the next bytes of the stream; return the rows that are complete, transformed.
+
+        After an error, `feed` may be called again, to go on with the row that failed.
+        """
+
+    def renew(self, transforms: Transforms) -> None:
+        """Go on with other transforms: there are new keys."""
+
+    def rewritten(self, data: bytes, at: int, size: int) -> tuple[bytes, int] | None:
+        """The same for many CopyData messages of the server, from `at` on: the messages, and where they end.
+
+        None where they have to be fed one by one.
+        """
 
     def finish(self) -> bytes:
         """The stream has ended: return what is left, transformed."""

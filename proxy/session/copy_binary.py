@@ -2,35 +2,55 @@
 
 from __future__ import annotations
 
-from struct import Struct
+from struct import Struct, error
 
-from proxy.session.copy_options import CopyOptions, Transforms, bad_copy, too_long
+from crypto.errors import CryptoError
+from proxy.errors import ServerError
+from proxy.session.copy_options import CopyOptions, Transform, Transforms, bad_copy, too_long
+from proxy.wire.frames import COPY_DATA, HEADER, LENGTH, frame
 
 SIGNATURE = b"PGCOPY\n\xff\r\n\0"
 _HEADER = Struct("!11sII")  # signature, flags, bytes of the extension area
 _CRITICAL = 0xFFFF_0000  # flags that a reader must know; PostgreSQL knows none since OIDs have gone
 _COUNT = Struct("!h")
 _SIZE = Struct("!i")
-_TRAILER = -1
+_NULL = _TRAILER = -1
+
+
+class _Incomplete(Exception):
+    """The row is not there whole; it has this many bytes at least."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.size = size
 
 
 class BinaryCopy:
     """A binary stream, transformed row by row; the boundaries of what is fed do not matter."""
 
     def __init__(self, options: CopyOptions, transforms: Transforms) -> None:
+        self.done = b""
+        self.skipped = 0  # ON_ERROR ignore is not for this format
+        self._options = options
         self._transforms = tuple(transforms)
         self._row_limit = options.row_limit
         self._held: list[bytes] = []
         self._held_size = 0
         self._needed = _HEADER.size  # bytes without which there is no point in looking at what is held
         self._in_rows = False
+        self._number = 0  # of the row at hand
         self._over = False
+
+    def renew(self, transforms: Transforms) -> None:
+        """There are new keys."""
+        self._transforms = tuple(transforms)
 
     def feed(self, data: bytes) -> bytes:
         """Take the next bytes of the stream; return the rows that are complete, transformed."""
+        self.done = b""
         if self._over:
             if data:
-                raise bad_copy("received copy data after EOF marker")
+                raise self._located(bad_copy("received copy data after EOF marker"))
             return b""
         self._held.append(data)
         self._held_size += len(data)
@@ -41,15 +61,46 @@ class BinaryCopy:
         at = 0 if self._in_rows else self._header(buffer, out)
         if self._in_rows:
             at = self._rows(buffer, at, out)
-        self._held = [buffer[at:]]
-        self._held_size = len(buffer) - at
+        self._keep(buffer[at:])
         return b"".join(out)
+
+    def rewritten(self, data: bytes, at: int, size: int) -> tuple[bytes, int] | None:
+        """CopyData messages that hold a row each, transformed; None where they have to be fed one by one."""
+        if not self._in_rows or self._held_size or self._over:
+            return None
+        out: list[bytes] = []
+        unpack = LENGTH.unpack_from
+        done = at
+        try:
+            while size - done >= HEADER and data[done] == COPY_DATA:
+                end = done + 1 + unpack(data, done + 1)[0]
+                if end > size:
+                    break
+                row: list[bytes] = []
+                if self._row(data, done + HEADER, row) != end:
+                    break
+                out.append(frame(COPY_DATA, b"".join(row)))
+                done = end
+                self._number += 1
+        except (ServerError, CryptoError, _Incomplete, error):
+            pass  # fed by itself, it tells what is wrong
+        return (b"".join(out), done) if out else None
 
     def finish(self) -> bytes:
         """The stream has ended; raises 22P04 in the middle of a row. The trailer may be missing."""
+        self.done = b""
         if self._held_size and not self._over:
-            raise bad_copy("unexpected EOF in COPY data")
+            raise self._located(bad_copy("unexpected EOF in COPY data"))
         return b""
+
+    def _keep(self, rest: bytes) -> None:
+        self._held = [rest] if rest else []
+        self._held_size = len(rest)
+
+    def _located(self, error: ServerError) -> ServerError:
+        if error.context is None:
+            error.context = self._options.context(self._number + 1)
+        return error
 
     def _header(self, buffer: bytes, out: list[bytes]) -> int:
         """Pass the header on if it is there whole; return where it ends."""
@@ -70,49 +121,71 @@ class BinaryCopy:
 
     def _rows(self, buffer: bytes, at: int, out: list[bytes]) -> int:
         """Transform the rows that are whole; return where they end."""
-        while len(buffer) - at >= _COUNT.size:
-            (count,) = _COUNT.unpack_from(buffer, at)
-            if count == _TRAILER:
-                if len(buffer) > at + _COUNT.size:
-                    raise bad_copy("received copy data after EOF marker")
-                self._over = True
-                out.append(buffer[at:])
-                return len(buffer)
-            if count != len(self._transforms):
-                raise bad_copy(f"row field count is {count}, expected {len(self._transforms)}")
-            end = self._row_end(buffer, at, count)
-            if end - at > self._row_limit:
-                raise too_long()
-            if end > len(buffer):
-                self._needed = end - at
+        while True:
+            try:
+                if _COUNT.unpack_from(buffer, at)[0] == _TRAILER:
+                    return self._trailer(buffer, at, out)
+                row: list[bytes] = []
+                end = self._row(buffer, at, row)
+            except error:
+                self._needed = _COUNT.size
                 return at
-            self._row(buffer, at, end, out)
+            except _Incomplete as incomplete:
+                if incomplete.size > self._row_limit:
+                    raise self._located(too_long()) from None
+                self._needed = incomplete.size
+                return at
+            except (ServerError, CryptoError) as failed:
+                self.done = b"".join(out)
+                self._keep(buffer[at:])
+                self._needed = 0
+                raise self._located(failed) if isinstance(failed, ServerError) else failed from None
+            out += row
             at = end
-        self._needed = _COUNT.size
-        return at
+            self._number += 1
 
-    def _row_end(self, buffer: bytes, at: int, count: int) -> int:
-        """Where the row ends, or some point of it that is past the end of the buffer."""
-        position = at + _COUNT.size
-        for _ in range(count):
-            if position + _SIZE.size > len(buffer):
-                return position + _SIZE.size
-            (size,) = _SIZE.unpack_from(buffer, position)
-            if size < -1:
-                raise bad_copy("invalid field size")
-            position += _SIZE.size + max(size, 0)
-        return position
+    def _trailer(self, buffer: bytes, at: int, out: list[bytes]) -> int:
+        if len(buffer) > at + _COUNT.size:
+            self.done = b"".join(out)
+            raise self._located(bad_copy("received copy data after EOF marker"))
+        self._over = True
+        out.append(buffer[at:])
+        return len(buffer)
 
-    def _row(self, buffer: bytes, at: int, end: int, out: list[bytes]) -> None:
-        """Append a row that is whole, transformed."""
+    def _row(self, buffer: bytes, at: int, out: list[bytes]) -> int:
+        """Append a row, transformed; return where it ends. Raises _Incomplete; struct.error at its start."""
+        (count,) = _COUNT.unpack_from(buffer, at)
+        transforms = self._transforms
+        if count != len(transforms):
+            raise bad_copy(f"row field count is {count}, expected {len(transforms)}")
+        read, size_of = _SIZE.unpack_from, _SIZE.size
+        whole = len(buffer)
         untouched = at
         position = at + _COUNT.size
-        for transform in self._transforms:
-            (size,) = _SIZE.unpack_from(buffer, position)
-            start = position + _SIZE.size
-            position = start + max(size, 0)
-            if transform is not None and size >= 0:
-                value = transform(buffer[start:position])
-                out += (buffer[untouched : start - _SIZE.size], _SIZE.pack(len(value)), value)
-                untouched = position
-        out.append(buffer[untouched:end])
+        for index, transform in enumerate(transforms):
+            if position + size_of > whole:
+                raise _Incomplete(position + size_of - at)
+            (size,) = read(buffer, position)
+            position += size_of
+            if size < 0:
+                if size != _NULL:
+                    raise bad_copy("invalid field size")
+                continue
+            end = position + size
+            if end > whole or end - at > self._row_limit:
+                raise _Incomplete(end - at)
+            if transform is not None:
+                value = self._transformed(transform, index, buffer[position:end])
+                out += (buffer[untouched : position - size_of], _SIZE.pack(len(value)), value)
+                untouched = end
+            position = end
+        if untouched < position:
+            out.append(buffer[untouched:position])
+        return position
+
+    def _transformed(self, transform: Transform, index: int, value: bytes) -> bytes:
+        try:
+            return transform(value)
+        except ServerError as error:
+            error.context = self._options.context(self._number + 1, index)
+            raise

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 
 from proxy.errors import ServerError
-from proxy.session.copy_lines import LineCopy, require_fields
-from proxy.session.copy_options import CopyOptions, Transform, Transforms, bad_copy, no_nul
+from proxy.session.copy_blocks import Blocks, Values
+from proxy.session.copy_lines import LineCopy
+from proxy.session.copy_options import CopyOptions, Transforms, bad_copy, no_nul
 
 _CSV_MARKER_GONE = 180_000  # from PostgreSQL 18 on, a line `\.` is a row like any other
 
@@ -18,25 +19,40 @@ _CSV_MARKER_GONE = 180_000  # from PostgreSQL 18 on, a line `\.` is a row like a
 class CsvCopy(LineCopy):
     """Rows in csv format; see `LineCopy`."""
 
+    delimiter = ","
     kind_of_end = "unquoted"
+    instead_of_end = "quoted CSV field"
 
     def __init__(self, options: CopyOptions, transforms: Transforms) -> None:
         super().__init__(options, transforms, marker_ends=options.server_version < _CSV_MARKER_GONE)
-        self._options = options
-        self._count = len(transforms)
-        self._protected: list[tuple[int, Transform]] = [(i, t) for i, t in enumerate(transforms) if t]
+        self._protected = [i for i, transform in enumerate(transforms) if transform]
         self._null = options.marker(options.null or "")
         self._default = options.marker(options.default)
         self._force_quote = options.indexes(options.force_quote)
         self._force_null = options.indexes(options.force_null)
         self._force_not_null = options.indexes(options.force_not_null)
-        self._delimiter = options.one_byte(options.delimiter, ",")
+        self._delimiter = options.one_byte(options.delimiter, self.delimiter)
         self._quote = options.one_byte(options.quote, '"')
         self._escape = options.one_byte(options.escape, self._quote.decode(options.encoding))
         self._special = self._delimiter + self._quote + b"\r\n"
+        self._specials = [bytes([byte]) for byte in self._special]
         self._in_quotes = False
         self._after_escape = False
         self._compile()
+        if not (self._default or self._force_null or self._force_not_null or self._count == 1):
+            marker = [b"\\."] if self._marker_ends else []
+            self._blocks = Blocks(
+                transforms,
+                delimiter=self._delimiter,
+                null=self._null,
+                unusual=[b"\r", b"\0", self._quote, *marker],
+                read=list,
+                write=self._write_all,
+            )
+
+    @property
+    def is_open(self) -> bool:
+        return self._in_quotes
 
     def _compile(self) -> None:
         """The patterns for these delimiter, quote and escape."""
@@ -80,24 +96,46 @@ class CsvCopy(LineCopy):
             raise bad_copy("unterminated CSV quoted field")
         return rest
 
-    def _row(self, row: bytes) -> bytes:
+    def _count_line(self, row: bytes) -> None:
+        """PostgreSQL counts also what it takes for ends of lines within quotes."""
+        if self._quote in row:
+            self._number += row.count(b"\n" if self._end == b"\n" and self._number else b"\r")
+        self._number += 1
+
+    def _row(self, row: bytes) -> bytes | None:
         fields = self._fields(row) if self._quote in row else row.split(self._delimiter)
-        if len(fields) != self._count:
-            require_fields(self._options, len(fields), self._count)
-        for i, transform in self._protected:
+        if len(fields) > self._count:
+            raise bad_copy("extra data after last expected column")
+        for i in self._protected:
+            if i >= len(fields):
+                break
             raw = fields[i]
             if raw == self._default or (raw == self._null and i not in self._force_not_null):
                 continue
             value = self._read(raw) if self._quote in raw else raw
-            if value == self._null and i in self._force_null:
+            if value == self._null and raw != self._null and i in self._force_null:
                 continue
-            fields[i] = self._write(i, transform(no_nul(value)))
+            made = self._transformed(i, no_nul(value))
+            if made is None:
+                return self._left_out(i, fields)
+            fields[i] = self._written(i, made)
+        self._require_all(fields)
         return self._delimiter.join(fields)
+
+    def _values_of(self, row: bytes) -> list[bytes]:
+        return [self._read(raw) for raw in self._fields(row)]
+
+    def _write_all(self, column: Values) -> Values | None:
+        """The values of a block; None where one of them has to be quoted."""
+        joined = b"".join(column)
+        if self._null in column or any(special in joined for special in self._specials):
+            return None
+        return column
 
     def _read(self, raw: bytes) -> bytes:
         return self._quoted.sub(lambda m: self._pair.sub(rb"\1", m[1]), raw)
 
-    def _write(self, index: int, value: bytes) -> bytes:
+    def _written(self, index: int, value: bytes) -> bytes:
         if value == self._null and index in self._force_null:
             # Quoted or not, the server would take it for NULL.
             raise ServerError("a protected value equals the NULL marker of a FORCE_NULL column")

@@ -2,15 +2,16 @@
 
 Rule 1  Data that comes before CopyInResponse waits for it: only then is it known what it is.
 Rule 2  Data outside a COPY is dropped, as the server would do.
-Rule 3  A row that cannot be encrypted ends the COPY by CopyFail; pgveil's error replaces the server's.
+Rule 3  A row that cannot be encrypted ends the COPY by CopyFail; pgveil's error replaces the server's, unless
+        that is about one of the rows before it.
 """
 
 from __future__ import annotations
 
 from proxy.errors import ServerError
-from proxy.protector import MissingKey
+from proxy.session.copy import CopyTransformer
 from proxy.session.planning import Planning, Wait
-from proxy.session.replies import Reply
+from proxy.session.replies import REFUSED_COPY, Reply
 from proxy.session.state import State
 from proxy.wire.frames import COPY_DATA, HEADER, frame
 from proxy.wire.frontend import CopyFail
@@ -38,10 +39,8 @@ class CopyInput:
             return None
         try:
             rows = state.copy_in.feed(data[at + HEADER : end])
-        except MissingKey as missing:
-            self._planning.fetch_key(missing.need)
         except ServerError as error:
-            return self._refuse(error)
+            return self._refuse(error, state.copy_in)
         return frame(COPY_DATA, rows) if rows else b""
 
     def done(self, data: bytes, at: int, end: int) -> bytes | None:
@@ -55,7 +54,8 @@ class CopyInput:
         try:
             rows = state.copy_in.finish()
         except ServerError as error:
-            return self._refuse(error)
+            return self._refuse(error, state.copy_in)
+        state.copy_skipped = state.copy_in.skipped
         state.copy_in = None
         return (frame(COPY_DATA, rows) if rows else b"") + data[at:end]
 
@@ -75,9 +75,10 @@ class CopyInput:
             raise Wait(flush=True)
         return True
 
-    def _refuse(self, error: ServerError) -> bytes:
+    def _refuse(self, error: ServerError, copy_in: CopyTransformer) -> bytes:
+        """The rows before the one that is wrong go to the server, which may find an error in one of them."""
         state = self._state
         state.end_copy()
         self._refused = state.replies[0]
-        self._refused.error = state.error_response(error)
-        return CopyFail(b"refused by pgveil").pack()
+        self._refused.copy_error = state.error_response(error)
+        return (frame(COPY_DATA, copy_in.done) if copy_in.done else b"") + CopyFail(REFUSED_COPY).pack()

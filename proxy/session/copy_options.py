@@ -31,6 +31,8 @@ class CopyOptions:
 
     `columns` are the names of the fields in order; `force_quote`, `force_null` and `force_not_null` name
     some of them. `encoding` is a Python codec's name. `server_version` is as `server_version_num`.
+    `table` is the one that COPY FROM fills, as errors name it; empty for COPY TO. `unreadable` has for each
+    column what its storage type cannot read (None where it reads anything); see ON_ERROR in `copy_lines.py`.
     """
 
     format: str = "text"
@@ -47,6 +49,12 @@ class CopyOptions:
     columns: tuple[str, ...] = ()
     server_version: int = 180_000
     row_limit: int = ROW_LIMIT
+    table: str = ""
+    header_match: bool = False
+    ignores_errors: bool = False
+    reject_limit: int = 0
+    silent: bool = False
+    unreadable: tuple[bytes | None, ...] = ()
 
     @classmethod
     def of(
@@ -56,6 +64,7 @@ class CopyOptions:
         columns: tuple[str, ...] = (),
         encoding: str = "utf-8",
         server_version: int = 180_000,
+        table: str = "",
     ) -> CopyOptions:
         """Options as the statement has them: booleans as true or false, column lists joined by a NUL.
 
@@ -88,6 +97,11 @@ class CopyOptions:
             force_not_null=names("force_not_null"),
             columns=columns,
             server_version=server_version,
+            table=table,
+            header_match=given.get("header", "").lower() == "match",
+            ignores_errors=given.get("on_error", "stop").lower() == "ignore",
+            silent=given.get("log_verbosity", "").lower() == "silent",
+            reject_limit=_number(given.get("reject_limit", "0")),
         )
 
     def require_known(self) -> None:
@@ -116,10 +130,21 @@ class CopyOptions:
         """How an error names the field."""
         return f'column "{self.columns[index]}"' if index < len(self.columns) else f"column {index + 1}"
 
+    def context(self, line: int, index: int | None = None) -> str | None:
+        """Where an error of COPY FROM is, in PostgreSQL's words without the value; None for COPY TO."""
+        if not self.table:
+            return None
+        column = "" if index is None or index >= len(self.columns) else f", column {self.columns[index]}"
+        return f"COPY {self.table}, line {line}{column}"
 
-def bad_copy(message: str) -> ServerError:
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() else 0  # the server refuses what is none
+
+
+def bad_copy(message: str, hint: str | None = None) -> ServerError:
     """PostgreSQL's bad_copy_file_format."""
-    return ServerError(message, sqlstate="22P04")
+    return ServerError(message, sqlstate="22P04", hint=hint)
 
 
 def too_long() -> ServerError:

@@ -18,6 +18,8 @@ from proxy.session.names import Portal, Statement
 from proxy.sql.plan import TextPlan, Widths
 from proxy.wire.backend import ErrorResponse
 
+REFUSED_COPY = b"refused by pgveil"  # which the server's error for a CopyFail repeats
+
 
 class Kind:
     """Which frontend message the reply is for: one bit each, since every reply is tested against a few."""
@@ -37,9 +39,21 @@ class Reply:
     """One expected reply. What is None does not concern its kind.
 
     `error` replaces the server's own; `undo` takes back what was registered when the message was sent.
+    `copy_error` replaces the one that the server has for a CopyFail of pgveil's.
     """
 
-    __slots__ = ("_widths", "error", "index", "kind", "plan", "portal", "statement", "swallow", "undo")
+    __slots__ = (
+        "_widths",
+        "copy_error",
+        "error",
+        "index",
+        "kind",
+        "plan",
+        "portal",
+        "statement",
+        "swallow",
+        "undo",
+    )
 
     def __init__(
         self,
@@ -58,6 +72,7 @@ class Reply:
         self.statement = statement
         self.portal = portal
         self.error = error
+        self.copy_error: ErrorResponse | None = None
         self.undo = undo
         self._widths = widths
         self.swallow = swallow

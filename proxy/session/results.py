@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from policy.binding import BoundField
 from proxy.errors import ServerError
 from proxy.protector import BINARY, TEXT, Protector
 from proxy.session.copy import CopyOptions, CopyTransformer, copy_transformer
@@ -19,6 +20,7 @@ Rewriter = RowRewriter
 
 _KEPT = 1024  # descriptions, and rewriters, that are kept at a time
 _LONGEST = 4096  # bytes of a description that is kept
+_UNREADABLE = {"bytea": b"?\\", "json": b"?", "jsonb": b"?"}
 
 
 class Contradiction(ServerError):
@@ -138,6 +140,7 @@ def _options(state: State, plan: CopyPlan) -> CopyOptions:
         columns=plan.names,
         encoding=state.settings.encoding,
         server_version=state.context.planner().binding.catalog.server_version,
+        table=plan.table,
     )
 
 
@@ -145,16 +148,28 @@ def copy_in(state: State, plan: CopyPlan) -> CopyTransformer:
     """Encrypts the rows that the client sends."""
     options = _options(state, plan)
     protector, wire_format = _protector(state, options)
+    unreadable = [None if column is None else _unreadable(column.fields[0]) for column in plan.columns]
     return copy_transformer(
-        options, _transforms(plan, lambda column: protector.copy_sealer(column.fields[0], wire_format))
+        replace(options, unreadable=tuple(unreadable)),
+        _transforms(plan, lambda column: protector.copy_sealer(column.fields[0], wire_format)),
     )
+
+
+def _unreadable(field: BoundField) -> bytes | None:
+    """What the input function of the storage type refuses; None where it takes any text."""
+    return _UNREADABLE.get(field.storage)
 
 
 def copy_out(state: State, plan: CopyPlan) -> CopyTransformer:
     """Decrypts the rows that the server sends."""
     options = _options(state, plan)
-    protector, wire_format = _protector(state, options)
-    return copy_transformer(options, _transforms(plan, lambda column: protector.opener(column, wire_format)))
+    return copy_transformer(options, copy_openers(state, plan))
+
+
+def copy_openers(state: State, plan: CopyPlan) -> list[Callable[[bytes], bytes] | None]:
+    """What opens the columns of a COPY TO, with the keys that there are now."""
+    protector, wire_format = _protector(state, _options(state, plan))
+    return _transforms(plan, lambda column: protector.opener(column, wire_format))
 
 
 def _protector(state: State, options: CopyOptions) -> tuple[Protector, int]:

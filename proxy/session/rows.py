@@ -14,7 +14,7 @@ from proxy.errors import CannotOpen, ServerError
 from proxy.session.copy import CopyTransformer
 from proxy.session.replies import SYNC, Kind, Reply
 from proxy.session.requests import FetchKeys
-from proxy.session.results import Rewriter, row_rewriter
+from proxy.session.results import Rewriter, copy_openers, row_rewriter
 from proxy.session.state import Resume, State
 from proxy.sql.plan import Results, StatementPlan
 from proxy.wire.frames import COPY_DATA, DATA_ROW, HEADER, frame
@@ -46,6 +46,7 @@ class ResultRows:
         self.plain = False  # the rows are known to need no edit
         self.formats: tuple[int, ...] = ()  # of the columns, as the RowDescription of a simple query has them
         self.copy_out: CopyTransformer | None = None
+        self._fed = False  # it has had the message at hand, which waits for a key
         self.discarding = False  # a value did not open: drop until ReadyForQuery
 
     def end(self) -> None:
@@ -54,10 +55,13 @@ class ResultRows:
         if self._rewriter is not None or self.copy_out is not None or self.formats:
             self.formats = ()
             self._rewriter = self.copy_out = None
+            self._fed = False
 
     def reopen(self) -> None:
         """There are new keys."""
         self._rewriter = None
+        if self.copy_out is not None and (plan := statement_plan(self._state.replies[0])) and plan.copy:
+            self.copy_out.renew(copy_openers(self._state, plan.copy))
 
     def results(self) -> Results | None:
         """The prediction for the reply at hand."""
@@ -126,6 +130,7 @@ class ResultRows:
         """
         state = self._state
         self.discarding = True
+        self.copy_out = None
         head = state.replies[0] if state.replies else None
         later = list(state.replies)[1:]
         if head is not None and head.kind == Kind.EXECUTE:
@@ -140,19 +145,29 @@ class ResultRows:
 
     # --- COPY TO ----------------------------------------------------------------------------------------
 
-    def copied(self, data: bytes, at: int, end: int) -> bytes | None:
-        """The replacement of a CopyData message; None if it goes as it came."""
+    def copied(self, data: bytes, at: int, end: int, size: int) -> tuple[bytes | None, int]:
+        """CopyData from `at` on: its replacement (None: as it came), and where the next message starts."""
         if self.discarding:
-            return b""
-        if self.copy_out is None:
-            return None
+            return b"", end
+        transformer = self.copy_out
+        if transformer is None:
+            return None, end
+        if (many := transformer.rewritten(data, at, size)) is not None:
+            return many
+        payload, self._fed = b"" if self._fed else data[at + HEADER : end], True
         try:
-            rows = self.copy_out.feed(data[at + HEADER : end])
-        except UnknownKey:
-            return self._spoil(CannotOpen("a stored value names an encryption key that is not known yet"))
+            rows = transformer.feed(payload)
+        except UnknownKey as unknown:
+            try:
+                self._hold(unknown.key_id)
+            except CannotOpen as error:
+                return self._spoil(error), end
+            self.reopen()
+            return self.copied(data, at, end, size)
         except ServerError as error:
-            return self._spoil(error)
-        return frame(COPY_DATA, rows) if rows else b""
+            return self._spoil(error), end
+        self._fed = False
+        return frame(COPY_DATA, rows) if rows else b"", end
 
     def copy_done(self, message: bytes) -> bytes | None:
         """The replacement of CopyDone: what was left of the rows goes before it."""

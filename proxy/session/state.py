@@ -62,6 +62,7 @@ class State:
         self.catalog_changed = False  # DDL went by that no snapshot has
         self.changed_names: frozenset[str] = frozenset()  # relations that the open transaction has changed
         self.copy_in: CopyTransformer | None = None
+        self.copy_skipped = 0  # rows of the COPY at hand that ON_ERROR ignore has left out here
         self.copy_mode: int | None = None  # type byte of the CopyResponse while a COPY is open
         self.taking_copy = False  # between CopyInResponse and CopyDone or CopyFail
         self.encoding_known = True
@@ -165,6 +166,7 @@ class State:
     def end_copy(self) -> None:
         """No COPY is open any more."""
         self.copy_mode = self.copy_in = None
+        self.copy_skipped = 0
         self.taking_copy = False
 
     def ask(self, request: Request, resume: Resume) -> None:
@@ -181,6 +183,7 @@ class State:
             detail=error.detail,
             hint=error.hint,
             position=error.position,
+            context=error.context,
             encoding=self._settings.encoding,
         )
 

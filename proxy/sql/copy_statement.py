@@ -32,7 +32,8 @@ def copy(
             "Use COPY ... FROM STDIN or TO STDOUT (psql: \\copy), so that the rows pass through pgveil.",
         )
     names = tuple(name for name, _ in columns)
-    return CopyPlan(bool(node.is_from), planned, names, tuple(_options(node)))
+    table = node.relation.relname if node.is_from else ""
+    return CopyPlan(bool(node.is_from), planned, names, tuple(_options(node)), table)
 
 
 def _columns(context: Context, node: Node) -> Columns:

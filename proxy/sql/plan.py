@@ -140,12 +140,16 @@ class Described:
 
 @dataclass(frozen=True, slots=True)
 class CopyPlan:
-    """COPY between client and table (or query): direction, format options and the protected columns."""
+    """COPY between client and table (or query): direction, format options and the protected columns.
+
+    `table` is the one that is filled, as errors name it.
+    """
 
     to_server: bool
     columns: tuple[ResultColumn | None, ...]
     names: tuple[str, ...]
     options: tuple[tuple[str, str], ...]
+    table: str = ""
 
 
 # --- what a statement does to the session, applied when its CommandComplete arrives ----------------------

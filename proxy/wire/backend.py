@@ -146,12 +146,21 @@ class _Fields:
         detail: str | None = None,
         hint: str | None = None,
         position: int | None = None,
+        context: str | None = None,
         encoding: str = "utf-8",
     ) -> Self:
         """Make one of texts. What the client's encoding (a Python codec's name) cannot hold becomes `?`."""
-        texts = {"S": severity, "V": severity, "C": sqlstate, "M": message, "D": detail, "H": hint}
+        texts: dict[str, str | None] = {
+            "S": severity,
+            "V": severity,
+            "C": sqlstate,
+            "M": message,
+            "D": detail,
+            "H": hint,
+        }
         if position is not None:
             texts["P"] = str(position)
+        texts["W"] = context
         return cls(
             {
                 code: text.replace("\0", "?").encode(encoding, "replace")

@@ -477,6 +477,32 @@ def test_a_row_of_copy_that_does_not_open_is_an_error() -> None:
     assert shown == ["CopyOutResponse", CANNOT, "ReadyForQuery I"]
 
 
+def test_copy_asks_once_for_a_key_that_another_process_has_made() -> None:
+    play = Playbook(keys=Keyring())
+    play.client(query("COPY users (id, ssn) TO STDOUT"))
+    rows = [b"1\t\\N\n", b"2\t" + ssn() + b"\n", b"3\t" + ssn("kanarie 3") + b"\n"]
+    shown = play.server(copy_out(2), *map(copy_data, rows), COPY_DONE, complete("COPY 3"), ready())
+    assert shown == ["CopyOutResponse", "CopyData 1, \\N"]
+    assert isinstance(play.session.request, FetchKeys)
+    play.keys = KEYS
+    play.session.resume(None)
+    assert play.to_client() == [
+        *("CopyData 2, kanarie", "CopyData 3, kanarie 3"),
+        *("CopyDone", "CommandComplete COPY 3", "ReadyForQuery I"),
+    ]
+
+
+def test_copy_fails_where_there_is_no_such_key() -> None:
+    play = Playbook(keys=Keyring())
+    play.client(query("COPY users (id, ssn) TO STDOUT"))
+    rows = [b"1\t" + ssn() + b"\n", b"2\t\\N\n"]
+    play.server(copy_out(2), *map(copy_data, rows), COPY_DONE, complete("COPY 2"), ready())
+    play.session.resume(None)
+    (line, last) = play.to_client()
+    assert line.startswith("ERROR XX001: a stored value names an encryption key that does not exist")
+    assert last == "ReadyForQuery I"
+
+
 def test_two_copies_in_one_text() -> None:
     play = Playbook()
     play.client(query("COPY users (email) FROM STDIN; COPY users (ssn) TO STDOUT; COPY plain FROM STDIN"))

@@ -41,7 +41,7 @@ def test_a_row_that_does_not_fit_fails_the_copy() -> None:
     play.server(copy_in(2))
     assert play.client(copy_data("1\tmany\n")) == ["CopyFail refused by pgveil"]
     assert play.client(copy_data("2\t3\n"), COPY_DONE) == []
-    (line, last) = play.server(error("57014", "COPY from stdin failed"), ready())
+    (line, last) = play.server(error("57014", "COPY from stdin failed: refused by pgveil"), ready())
     assert line.startswith("ERROR 22P02")
     assert last == "ReadyForQuery I"
     assert play.client(query("SELECT 1")) == ["Query SELECT 1"]
@@ -97,3 +97,36 @@ def test_a_plain_copy_streams_without_waiting_for_whole_messages() -> None:
     start = b"d" + struct.pack("!i", 4 + 1_000_000) + b"x" * 1000
     play.session.frontend_received(start)
     assert b"".join(play.session.to_backend) == start
+
+
+def test_rows_before_the_one_that_does_not_fit_reach_the_server_which_may_find_an_error_first() -> None:
+    play = Playbook()
+    play.client(query("COPY users (id, age) FROM STDIN"))
+    play.server(copy_in(2))
+    assert play.client(copy_data("one\t\\N\n2\tmany\n")) == [
+        "CopyData one, \\N",
+        "CopyFail refused by pgveil",
+    ]
+    (line, _) = play.server(error("22P02", "invalid input syntax for type bigint"), ready())
+    assert line == "ERROR 22P02: invalid input syntax for type bigint"
+
+
+def test_rows_that_on_error_ignore_leaves_out_are_counted() -> None:
+    """A column that stores any text: the server cannot be made to leave the row out."""
+    play = Playbook()
+    play.client(query("COPY users (id, nick) FROM STDIN (ON_ERROR ignore)"))
+    play.server(copy_in(2))
+    rows = f"1\tkanarie\n2\tkanarie {'x' * 20}\n3\t\\N\n"
+    assert play.client(copy_data(rows), COPY_DONE) == ["CopyData 1, [kanarie] / 3, \\N", "CopyDone"]
+    notice, *rest = play.server(complete("COPY 2"), ready())
+    assert notice == "NOTICE 00000: 1 row was skipped due to data type incompatibility"
+    assert rest == ["CommandComplete COPY 2", "ReadyForQuery I"]
+
+
+def test_the_header_stays_here() -> None:
+    """It might be a row of a file that has none."""
+    play = Playbook()
+    play.client(query("COPY users (id, email) FROM STDIN (HEADER)"))
+    play.server(copy_in(2))
+    rows = "1\tkanarie\n2\tkanarie\n"
+    assert play.client(copy_data(rows), COPY_DONE) == ["CopyData  / 2, [kanarie]", "CopyDone"]

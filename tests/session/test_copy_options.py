@@ -20,6 +20,7 @@ def test_options_as_a_statement_has_them():
     assert options == CopyOptions(
         "csv",
         header=True,
+        header_match=True,
         null="x",
         encoding="latin-1",
         force_null=frozenset("ab"),
