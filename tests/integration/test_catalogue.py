@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -242,13 +243,48 @@ async def test_asyncpg_reads_types(both: Both) -> None:
 # --- pg_dump ---------------------------------------------------------------------------------------------
 
 
-def _dump(both: Both, url: str) -> str:
-    arguments = [str(both.twin.postgres.bin("pg_dump")), "--schema-only", url]
+def _dump(both: Both, url: str, *options: str) -> str:
+    arguments = [str(both.twin.postgres.bin("pg_dump")), *options, url]
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return re.sub(r"^\\(un)?restrict .*$", "", both.same(done.stdout), flags=re.MULTILINE)
 
 
-def test_pg_dump_writes_the_application_s_schema(both: Both) -> None:
-    veiled, plain = (_dump(both, url) for url in both.urls())
+def _restore(both: Both, url: str, dump: str) -> None:
+    arguments = [str(both.twin.postgres.psql), "-X", "-q", "-v", "ON_ERROR_STOP=1", url]
+    done = subprocess.run(arguments, input=dump, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_pg_dump_writes_the_schema_of_the_application(both: Both) -> None:
+    veiled, plain = (_dump(both, url, "--schema-only") for url in both.urls())
     assert veiled == plain
+
+
+_ROW = (
+    "INSERT INTO users (email, age, born, balance, doc, nick) VALUES"
+    " ('kanarie-1', 1733173317, '1973-03-31', 12.5, '{\"kanarie\": 1}', 'kanarie')"
+)
+_BACK = "SELECT email, age, born::text, balance::text, nick FROM {} ORDER BY id"
+_VALUES = [("kanarie-1", 1733173317, "1973-03-31", "12.50", "kanarie")]
+
+
+def test_a_dump_restores_in_clear_and_through_pgveil(both: Both, tmp_path: Path) -> None:
+    """Into a database of no policy: the application's own schema and values. Through pgveil: as it was."""
+    both.veil.execute(_ROW)
+    try:
+        dump = _dump(both, both.veil.dsn(), "--no-comments", "--exclude-table=parted*")
+    finally:
+        both.veil.execute("TRUNCATE users")
+    postgres = both.twin.postgres
+    with postgres.database() as clear, postgres.database() as sealed:
+        _restore(both, clear.dsn, dump)
+        assert clear.execute(_BACK.format("users")) == _VALUES
+        veil = Veils(tmp_path)(sealed, _POLICY)
+        _restore(both, veil.dsn(), dump)
+        described = "SELECT table_name, column_name, udt_name, numeric_scale, character_maximum_length"
+        described += " FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 2"
+        assert veil.execute(described) == clear.execute(described)
+        assert veil.execute("SELECT email, age, nick FROM users") == [("kanarie-1", 1733173317, "kanarie")]
+        stored = "SELECT pg_typeof(born)::text, pg_typeof(age)::text FROM users"
+        assert sealed.execute(stored) == [("bytea", "bytea")]
