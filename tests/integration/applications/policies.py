@@ -46,3 +46,24 @@ CLINIC = (
     reason: secret
 """
 )
+
+# Procrastinate writes and reads its table in functions of its own, which are trusted with ciphertext: their
+# arguments are encrypted where they are called. Its triggers look at nothing that is protected.
+PROCRASTINATE = (
+    CLASSES
+    + """
+  procrastinate_jobs:
+    args: secret
+functions:
+  procrastinate_defer_jobs_v1: {args: {jobs: {args: procrastinate_jobs.args}}}
+  procrastinate_defer_periodic_job_v2: {args: {_args: procrastinate_jobs.args}}
+trusted_functions:
+  - procrastinate_defer_jobs_v1
+  - procrastinate_defer_periodic_job_v2
+  - procrastinate_fetch_job_v2
+  - procrastinate_finish_job_v1
+  - procrastinate_cancel_job_v1
+  - procrastinate_retry_job_v1
+  - procrastinate_retry_job_v2
+"""
+)
