@@ -27,6 +27,7 @@ final class Steps {
 
   static void all(Connection connection, Report report, boolean first) throws SQLException {
     var steps = new Steps(connection, report);
+    report.step("a clean table", () -> steps.run("DELETE FROM kinds; DELETE FROM orders; DELETE FROM users"));
     steps.everyType();
     steps.batches();
     steps.prepared();
@@ -37,8 +38,6 @@ final class Steps {
     }
     steps.transactions();
     steps.copies();
-    connection.setAutoCommit(true);
-    report.step("all gone", () -> steps.run("DELETE FROM kinds; DELETE FROM orders; DELETE FROM users"));
   }
 
   private List<Object> query(String sql, Object... values) throws SQLException {
