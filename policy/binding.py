@@ -178,8 +178,7 @@ def _bound_columns(relation: Relation, wanted: Mapping[str, _Claim]) -> dict[str
 
 def _bound(relation: Relation, column: Column, claim: _Claim) -> BoundField:
     field = claim.field
-    own = LogicalType.from_catalog(column.type_oid, column.modifier)
-    logical = field.type or own or LogicalType("text")
+    logical = field.type or storage.logical_of(column) or LogicalType("text")
     problem = (
         claim.problem
         or storage.problem(column, logical, field.algorithm)

@@ -18,6 +18,11 @@ _BYTES_PER_CHARACTER = 4  # the longest UTF-8 sequence of PostgreSQL's encodings
 ENVELOPE_OVERHEAD = {"aes-256-gcm": 35, "chacha20-poly1305": 35, "aes-siv": 23}
 MARKER_LENGTH = len("pgv1:")
 
+# A varchar(n) whose length the policy does not say becomes a varchar(WIDENED + n): any ciphertext fits into
+# it, and n can be told from it again. PostgreSQL's own limit is 10485760; the limit itself takes no space.
+WIDENED = 8_000_000
+LONGEST = 1_000_000
+
 
 def ascii_length(canonical_bytes: int, algorithm: str) -> int:
     """Characters of the ASCII form of a value of so many canonical bytes (base64url without padding)."""
@@ -35,6 +40,20 @@ def needed_length(type: LogicalType, algorithm: str) -> int | None:  # noqa: A00
     if type.length is None or type.array:
         return None
     return ascii_length(type.length * _BYTES_PER_CHARACTER, algorithm)
+
+
+def widened(length: int) -> int:
+    """The limit of the varchar column that holds the ciphertext of a varchar(length), and remembers it."""
+    return WIDENED + length
+
+
+def logical_of(column: Column) -> LogicalType | None:
+    """The logical type of a column whose field names none: its own, or what it was widened from."""
+    own = LogicalType.from_catalog(column.type_oid, column.modifier)
+    if own is None or own.name != "varchar" or own.array or own.length is None:
+        return own
+    length = own.length - WIDENED
+    return LogicalType.parse(f"varchar({length})") if 0 < length <= LONGEST else own
 
 
 def length_limit(column: Column) -> int | None:

@@ -10,6 +10,7 @@ from policy.binding import BoundField
 from policy.catalog import Relation
 from policy.conversions import holds
 from policy.model import Field, Mode
+from policy.storage import LONGEST, widened
 from policy.types import TYPES, LogicalType
 from proxy.errors import Refused
 from proxy.sql.context import Context, descendants, logical_type, refuse_statement
@@ -128,6 +129,8 @@ def _define(context: Context, node: Node, fields: Mapping[str, Field]) -> BoundF
         _refuse_definition(field, "its type cannot be protected", f"Use one of {', '.join(TYPES)}.")
     if field.type is None:
         _require_kept(field, logical)
+        if logical.length is not None:
+            return _widen(context, node, field, logical)
     if field.mode is Mode.DETERMINISTIC and not logical.deterministic:
         _refuse_definition(field, f"type {logical} cannot be deterministic", "Change the policy.")
     storage = logical.storage
@@ -139,15 +142,23 @@ def _define(context: Context, node: Node, fields: Mapping[str, Field]) -> BoundF
     return BoundField(field, logical, storage, TYPES[storage].oid, 0, 0, None)
 
 
+def _widen(context: Context, node: Node, field: Field, logical: LogicalType) -> BoundField:
+    """A varchar(n) of which the policy does not say the length: the column remembers it."""
+    site = context.cast_site(node.typeName)
+    if site is not None and logical.length is not None:
+        context.type_edits[site.start] = (site.end, f"varchar({widened(logical.length)})")
+    return BoundField(field, logical, "varchar", TYPES["varchar"].oid, 0, 0, None)
+
+
 def _require_kept(field: Field, written: LogicalType) -> None:
     """Without a type in the policy the column's own is the logical one, so that it may not become another."""
-    if written.length is not None:
+    if written.name == "bpchar":
         _refuse_definition(
             field,
-            f"its limit of {written.length} characters is too short for ciphertext",
-            f"Write type: {written} in the policy; pgveil then widens the column and keeps the limit.",
+            f"{written} would pad ciphertext with blanks",
+            f"Write type: {written} in the policy; pgveil then makes it text, and keeps the length.",
         )
-    if written.array or written.storage != written.name:
+    if written.array or written.storage != written.name or (written.length or 0) > LONGEST:
         _refuse_definition(
             field,
             f"ciphertext of {written} is kept in {written.storage}, which would then be its type",
@@ -295,6 +306,9 @@ def _alter_type(context: Context, field: BoundField, node: Node) -> None:
                 if (site := context.cast_site(name)) is not None:
                     context.type_edits[site.start] = (site.end, storage_name(field))
             return
+    if _is_longer(field, new) and new is not None and definition.raw_default is None:
+        _widen(context, definition, field.field, new)
+        return
     if not same or (new is not None and new.modifier >= 0) or definition.raw_default is not None:
         refuse(
             field,
@@ -309,6 +323,19 @@ def _own_cast(node: Node, column: str, new: LogicalType) -> list[Node]:
         return []
     names = [part.sval for part in node.arg.fields if isinstance(part, ast.String)]
     return [node.typeName] if names == [column] and logical_type(node.typeName) == new else []
+
+
+def _is_longer(field: BoundField, new: LogicalType | None) -> bool:
+    """Whether a varchar(n) whose column remembers its length gets a greater one."""
+    old = field.type.length
+    return (
+        new is not None
+        and field.field.type is None
+        and field.storage == "varchar"
+        and new.name == field.type.name == "varchar"
+        and not new.array
+        and (old or LONGEST) <= (new.length or 0) <= LONGEST
+    )
 
 
 def index_element(context: Context, scope: Scope, node: Node) -> Value:

@@ -26,6 +26,23 @@ def test_the_algorithms_of_the_policy_are_those_of_the_envelope() -> None:
     assert set(storage.ENVELOPE_OVERHEAD) == set(SUITES)
 
 
+@pytest.mark.parametrize("length", [1, 254, storage.LONGEST])
+def test_a_widened_column_remembers_its_length_and_holds_any_ciphertext(length: int) -> None:
+    wide = column("c", 1, f"varchar({storage.widened(length)})")
+    logical = LogicalType.parse(f"varchar({length})")
+    assert storage.logical_of(wide) == logical
+    for algorithm in storage.ENVELOPE_OVERHEAD:
+        needed = storage.needed_length(logical, algorithm)
+        assert needed is not None
+        assert needed <= storage.widened(length)
+        assert storage.problem(wide, logical, algorithm) is None
+
+
+@pytest.mark.parametrize("own", ["text", "varchar", "varchar(255)", "varchar(8000000)", "char(9)", "bytea"])
+def test_any_other_column_has_its_own_type(own: str) -> None:
+    assert storage.logical_of(column("c", 1, own)) == LogicalType.parse(own)
+
+
 @pytest.mark.parametrize("characters", range(40, 90))
 def test_what_fits_fits_and_one_more_byte_does_not(characters: int) -> None:
     fits = storage.plaintext_bytes(characters, "aes-siv")
