@@ -28,17 +28,31 @@ OnChange = Callable[[str, Binding], None]
 
 
 class Database:
-    """One database as its sessions see it. The planner, which has the binding, is replaced as a whole."""
+    """One database as its sessions see it. The planner, which has the binding, is replaced as a whole.
+
+    Once a session has committed DDL, nothing is planned before the catalogue has been read again: another
+    client may have been told of it, and its next statement means what it means by now.
+    """
 
     def __init__(self, name: str, binding: Binding) -> None:
         self.name = name
         self.planner = Planner(binding)
         self.sessions = 0  # that are open
+        self.changes = 0  # DDL that was committed here
+        self._seen = 0  # of these, the ones that the binding has
+        self._current = self.planner
 
-    def replace(self, binding: Binding) -> None:
-        """The catalogue or the policy has changed: every statement is planned anew."""
-        if binding is not self.planner.binding:
-            self.planner = Planner(binding)
+    def outdate(self) -> None:
+        """DDL was committed."""
+        self.changes += 1
+        self.planner = self._current.outdated()
+
+    def replace(self, binding: Binding, changes: int = 0) -> None:
+        """The catalogue was read; `changes`: that had been committed when the reading began."""
+        if binding is not self._current.binding:
+            self._current = Planner(binding)
+        self._seen = max(self._seen, changes)
+        self.planner = self._current if self._seen == self.changes else self._current.outdated()
 
 
 class Secrets(Protocol):
@@ -113,7 +127,8 @@ class LiveSessions:
         """Do what a session asks for. Raises ServerError."""
         match request:
             case RefreshCatalog(names):
-                self._changed(database, await self._catalogs.refresh(database, names))
+                changes = self._changes(database) if names is None else 0
+                self._changed(database, await self._catalogs.refresh(database, names), changes)
             case FetchKeys(needs, key_id):
                 await self._fetch_keys(FetchKeys(needs, key_id))
             case _:
@@ -121,6 +136,8 @@ class LiveSessions:
 
     def announce(self, database: str) -> None:
         """DDL was committed: read the catalogue again, and tell the other workers and proxies."""
+        if (known := self._databases.get(database)) is not None:
+            known.outdate()
         self._spawn(self._announce(database))
 
     async def replace_policy(self, policy: Policy) -> None:
@@ -165,12 +182,16 @@ class LiveSessions:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _changed(self, name: str, binding: Binding) -> None:
+    def _changes(self, name: str) -> int:
+        known = self._databases.get(name)
+        return known.changes if known is not None else 0
+
+    def _changed(self, name: str, binding: Binding, changes: int = 0) -> None:
         known = self._databases.get(name)
         if known is None:
             self._databases[name] = Database(name, binding)
         else:
-            known.replace(binding)
+            known.replace(binding, changes)
 
     async def _fetch_keys(self, request: FetchKeys) -> None:
         try:
@@ -185,7 +206,8 @@ class LiveSessions:
             ) from error
 
     async def _announce(self, database: str) -> None:
+        changes = self._changes(database)
         try:
-            self._changed(database, await self._catalogs.announce(database))
+            self._changed(database, await self._catalogs.announce(database), changes)
         except CatalogUnavailable as error:
             log.warning("a change of the catalogue could not be announced", reason=error.reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -94,11 +95,20 @@ class Planner:
         self.cache = PlanCache()
         self.descriptions: dict[tuple[int, bytes], Described] = {}  # by id of the prediction, and body
         self._repeated: dict[tuple[tuple[str, ...] | None, bytes], Planned] = {}
+        self.outdated_since_read = False
         self._views: dict[int, Columns | Refused] = {}
         self._names = _names_pattern(binding)
         self._catalog_types = CatalogTypes(binding, self._view_columns)
         self._changing_views = _changing_views(binding)
         self._calls = _calls_pattern(binding, self._changing_views)
+
+    def outdated(self) -> Planner:
+        """A planner of the same binding that plans nothing before the catalogue has been read again."""
+        other = copy.copy(self)
+        other.outdated_since_read = True
+        other.cache = PlanCache()
+        other._repeated = {}
+        return other
 
     def plan(
         self, text: bytes, session: SessionView, *, final: bool = False, looked_for: Names = frozenset()
@@ -132,6 +142,8 @@ class Planner:
     def _plan_anew(
         self, text: bytes, cut: list[bytes], session: SessionView, looked_for: Names | None
     ) -> Planned:
+        if self.outdated_since_read and looked_for is not None:
+            raise UnknownRelations(frozenset())
         pieces = split(cut)
         if pieces is not None and pieces.groups and not session.uncommitted:
             entry = self.cache.get(session.search_path, pieces.shape)

@@ -18,6 +18,8 @@ from proxy.introspect import Catalogs, CatalogUnavailable
 from proxy.session.requests import FetchKeys, RefreshCatalog
 from proxy.session.startup import Begin, SessionRequest, Startup
 from proxy.sessions import Database, LiveSessions, OnChange
+from proxy.sql.context import UnknownRelations
+from proxy.sql.planner import SessionView
 from proxy.wire.startup import StartupMessage
 from tests.passing import PassingSession
 from tests.policy.samples import catalog_of
@@ -170,6 +172,21 @@ async def test_an_unchanged_catalogue_keeps_its_plans(stage: Stage) -> None:
     before = database.planner
     stage.catalogs[0].changed("app", before.binding)
     assert database.planner is before
+
+
+async def test_nothing_is_planned_by_a_catalogue_from_before_ddl_that_was_committed(stage: Stage) -> None:
+    """Whoever was told of the DDL by its client must not be served by the old catalogue."""
+    database = await stage.sessions.database("app")
+    before = database.planner
+    assert before.plan(b"SELECT 1", SessionView()).plan.plain
+    stage.sessions.announce("app")
+    with pytest.raises(UnknownRelations):
+        database.planner.plan(b"SELECT 1", SessionView())
+    stage.catalogs[0].changed("app", before.binding)  # read by somebody else, perhaps before the DDL
+    with pytest.raises(UnknownRelations):
+        database.planner.plan(b"SELECT 1", SessionView())
+    await stage.sessions.fulfil("app", RefreshCatalog(None))
+    assert database.planner.plan(b"SELECT 1", SessionView()).plan.plain
 
 
 async def test_keys_are_made_and_looked_up(stage: Stage) -> None:
