@@ -106,7 +106,11 @@ def _column(bound: BoundField, column: Column) -> Iterator[tuple[str, str]]:
         yield ERROR, "it is a generated column, which the server computes itself and stores in plaintext"
     elif column.identity:
         yield ERROR, "it is an identity column, whose values the server makes itself"
-    elif column.has_default and not (column.default or "").startswith("NULL"):
+    elif (
+        column.has_default
+        and not (column.default or "").startswith("NULL")
+        and not storage.is_sealed(column.default)
+    ):
         yield ERROR, "it has a DEFAULT, which the server would store in plaintext: drop the default"
 
 

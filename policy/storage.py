@@ -6,6 +6,8 @@ json); every other type is kept in a bytea column.
 
 from __future__ import annotations
 
+import re
+
 from policy.catalog import Column
 from policy.model import Mode
 from policy.types import TYPES, LogicalType
@@ -22,6 +24,17 @@ MARKER_LENGTH = len("pgv1:")
 # it, and n can be told from it again. PostgreSQL's own limit is 10485760; the limit itself takes no space.
 WIDENED = 8_000_000
 LONGEST = 1_000_000
+
+# Ciphertext as pg_get_expr() writes it in a DEFAULT: what is in the quotes is group 1.
+SEALED_LITERAL = re.compile(
+    r"""\'("?pgv1:[A-Za-z0-9_-]+"?|\\xff5056(?:[0-9a-f]{2})+)\'::[a-z]+(?: [a-z]+)?(?:\(\d+\))?"""
+)
+_SEALED_DEFAULT = re.compile(rf"\(?{SEALED_LITERAL.pattern}\)?(?:::[a-z]+(?: [a-z]+)?(?:\(\d+\))?)?")
+
+
+def is_sealed(default: str | None) -> bool:
+    """Whether a DEFAULT, as its expression reads, is ciphertext and nothing else."""
+    return default is not None and _SEALED_DEFAULT.fullmatch(default) is not None
 
 
 def ascii_length(canonical_bytes: int, algorithm: str) -> int:

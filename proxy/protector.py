@@ -209,6 +209,10 @@ class Protector:
         """A result column's bytes -> what the application sees. It raises CannotOpen and UnknownKey."""
         if column.shape in (Shape.JSON, Shape.JSON_ARRAY):
             return self._json_opener(column, wire_format)
+        if column.shape is Shape.DEFAULT:
+            from proxy.default_results import DefaultResults
+
+            return DefaultResults(self, column.defaults).open
         field = column.fields[0]
         assert column.type is not None
         if column.shape is Shape.ARRAY:

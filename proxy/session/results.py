@@ -110,7 +110,7 @@ def _confirm(state: State, description: RowDescription, columns: tuple[ResultCol
         bound = binding.fields.get(field.table_oid, {}).get(field.attnum)
         if bound is not None and bound.problem is not None and bound.field.plaintext_allowed:
             bound = None
-        expected = column.fields[0] if column is not None else None
+        expected = column.fields[0] if column is not None and column.fields else None
         if (bound is None) != (expected is None) or (
             bound is not None and expected is not None and bound.field.key_name != expected.field.key_name
         ):

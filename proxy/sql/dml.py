@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from policy.binding import BoundField
+from policy.storage import is_sealed
 from proxy.sql.context import Context
 from proxy.sql.expressions import condition, infer, stands_alone
 from proxy.sql.parse import Node, ast
@@ -22,7 +23,6 @@ from proxy.sql.value import (
     require_usable,
 )
 
-MARKER = "pgv1:"  # in a default that pgveil has encrypted
 NOTHING = Item([])
 
 
@@ -130,7 +130,7 @@ def _refuse_default(context: Context, source: Source, column: str, field: BoundF
     own = source.relation.column(column) if source.relation is not None else None
     columns = [known for known in base.columns if known.number == field.number] if base is not None else []
     for known in (own, *columns):
-        if known is None or not known.has_default or MARKER in (known.default or ""):
+        if known is None or not known.has_default or is_sealed(known.default):
             continue
         if known.default is not None and known.default.upper().startswith("NULL"):
             continue

@@ -84,6 +84,7 @@ class Shape(Enum):
     ARRAY = "array"
     JSON = "json"
     JSON_ARRAY = "json array"  # an array whose elements are documents
+    DEFAULT = "default"  # anything, and perhaps the text of a DEFAULT that is ciphertext
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,17 @@ class JsonMember:
 
 
 @dataclass(frozen=True, slots=True)
+class DefaultText:
+    """A DEFAULT as pg_get_expr() shows it: what its literal has in quotes, and what stands around that."""
+
+    field: BoundField
+    before: str
+    sealed: str
+    after: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ResultColumn:
     """A result column that has to be opened: its fields, how it holds them, and the type it shows."""
 
@@ -107,14 +119,20 @@ class ResultColumn:
     shape: Shape
     type: LogicalType | None  # None for JSON, whose type on the wire stays
     members: tuple[JsonMember, ...] = ()  # of JSON
+    # of DEFAULT; that others are made later does not make it another result
+    defaults: tuple[DefaultText, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """The predicted result columns. Columns after `gap` are counted from the end: a star of unknown width."""
+    """The predicted result columns. Columns after `gap` are counted from the end: a star of unknown width.
+
+    `rest`: what each of those in the gap is.
+    """
 
     columns: tuple[ResultColumn | None, ...]
     gap: int | None = None
+    rest: ResultColumn | None = None
 
     def fit(self, width: int) -> tuple[ResultColumn | None, ...] | None:
         """The prediction for a result of so many columns; None if it cannot be that wide."""
@@ -123,7 +141,7 @@ class Results:
             return self.columns if missing == 0 else None
         if missing < 0:
             return None
-        return self.columns[: self.gap] + (None,) * missing + self.columns[self.gap :]
+        return self.columns[: self.gap] + (self.rest,) * missing + self.columns[self.gap :]
 
 
 @dataclass(frozen=True, slots=True)

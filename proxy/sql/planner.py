@@ -16,6 +16,7 @@ from proxy.errors import Refused
 from proxy.sql.cache import PlanCache
 from proxy.sql.catalog_types import CatalogTypes
 from proxy.sql.context import Context, UnknownRelations
+from proxy.sql.default_texts import DefaultTexts
 from proxy.sql.parse import Node, Parsed, SyntaxFailure, ast, parse
 from proxy.sql.plan import (
     PLAIN,
@@ -98,6 +99,7 @@ class Planner:
         self.outdated_since_read = False
         self._views: dict[int, Columns | Refused] = {}
         self._names = _names_pattern(binding)
+        self._default_texts = DefaultTexts(binding)
         self._catalog_types = CatalogTypes(binding, self._view_columns)
         self._changing_views = _changing_views(binding)
         self._calls = _calls_pattern(binding, self._changing_views)
@@ -304,6 +306,7 @@ class Planner:
         nodes = context.parsed.statements
         prepare = any(isinstance(node, ast.PrepareStmt) for node in nodes)
         self._redirect(context, plans)
+        self._show_defaults(context, plans)
         rewritten = rewrite(context, prepare)
         plan = TextPlan(
             tuple(plans),
@@ -321,6 +324,13 @@ class Planner:
         if all(isinstance(node, _CACHEABLE) for node in nodes):
             return Analysis(plan, sorted(context.pinned), literals, spans)
         return Analysis(plan, [token.start for token in tokens], literals, spans)
+
+    def _show_defaults(self, context: Context, plans: list[StatementPlan]) -> None:
+        """Let the answers of the catalogue have DEFAULTs in clear."""
+        for i, node in enumerate(context.parsed.statements):
+            shown = self._default_texts.results(node, context.parsed.text)
+            if shown is not None and plans[i].results is None:
+                plans[i] = replace(plans[i], results=shown)
 
     def _redirect(self, context: Context, plans: list[StatementPlan]) -> None:
         """Let the statement's queries of the catalogue see logical types."""

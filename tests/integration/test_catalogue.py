@@ -18,7 +18,15 @@ from alembic.migration import MigrationContext
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from tests.integration.schema import KINDS, KINDS_POLICY, KINDS_SCHEMA, KINDS_TWIN, SCHEMA, TWIN_SCHEMA
+from tests.integration.schema import (
+    KINDS,
+    KINDS_POLICY,
+    KINDS_SCHEMA,
+    KINDS_TWIN,
+    POLICY,
+    SCHEMA,
+    TWIN_SCHEMA,
+)
 from tests.postgres import Database, Postgres
 from tests.proxy_process import Veil, Veils
 
@@ -238,6 +246,70 @@ async def test_asyncpg_reads_types(both: Both) -> None:
         found.append((row["numbers"], tuple(row["pair"]), attributes, [tuple(one) for one in types]))
         await connection.close()
     assert found[0] == found[1]
+
+
+# --- DEFAULTs --------------------------------------------------------------------------------------------
+
+_WITH_DEFAULTS = """
+CREATE TABLE public.with_defaults (
+  id int PRIMARY KEY,
+  a_text text DEFAULT 'it''s kanarie',
+  a_nick varchar(20) DEFAULT 'kanarie',
+  a_day date DEFAULT '1973-03-31',
+  a_number int4 DEFAULT 1733173317,
+  a_price numeric(12,2) DEFAULT 12.50,
+  a_flag bool DEFAULT true,
+  a_doc jsonb DEFAULT '{"kanarie": 1}',
+  some_texts text[] DEFAULT '{kanarie,"x y"}',
+  nothing date DEFAULT NULL,
+  clear text DEFAULT 'clear'
+)
+"""
+_DEFAULTS_POLICY = """
+  with_defaults:
+    a_text: secret
+    a_nick: {class: lookup, type: varchar(20)}
+    a_day: {class: secret, type: date}
+    a_number: {class: lookup, type: int4}
+    a_price: {class: lookup, type: "numeric(12,2)"}
+    a_flag: {class: secret, type: bool}
+    a_doc: secret
+    some_texts: {class: secret, type: "text[]"}
+    nothing: {class: secret, type: date}
+"""
+_SHOWN = (
+    "SELECT column_name, column_default FROM information_schema.columns WHERE table_name = 'with_defaults'"
+    " ORDER BY 1",
+    "SELECT a.attname, (SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d WHERE d.adrelid = a.attrelid"
+    " AND d.adnum = a.attnum) FROM pg_attribute a WHERE a.attrelid = 'with_defaults'::regclass ORDER BY 1",
+    "SELECT adnum, pg_get_expr(adbin, adrelid, true) FROM pg_attrdef ORDER BY adrelid, adnum",
+)
+
+
+def test_defaults(postgres: Postgres, tmp_path: Path) -> None:
+    """DEFAULTs made through pgveil are ciphertext, and are shown in clear; a dump has them, too."""
+    with postgres.database() as database, postgres.database() as twin, postgres.database() as again:
+        veils = Veils(tmp_path)
+        veil = veils(database, POLICY + _DEFAULTS_POLICY)
+        both = Both(veil, twin)
+        for execute in (veil.execute, twin.execute):
+            execute(_WITH_DEFAULTS)
+            execute("INSERT INTO with_defaults (id) VALUES (1)")
+        rows = "SELECT * FROM with_defaults"
+        assert veil.execute(rows) == twin.execute(rows)
+        for sql in _SHOWN:
+            assert veil.execute(sql) == twin.execute(sql)
+            with veil.connect() as connection:
+                assert connection.execute(sql, binary=True).fetchall() == twin.execute(sql)
+        assert "pgv1:" in str(database.execute(_SHOWN[0]))
+        veiled, plain = _psql(both, r"\d with_defaults")
+        assert veiled == plain
+        dump = _dump(both, veil.dsn(), "--schema-only")
+        assert dump == _dump(both, twin.dsn, "--schema-only")
+        restored = veils(again, POLICY + _DEFAULTS_POLICY)
+        _restore(both, restored.dsn(), dump)
+        restored.execute("INSERT INTO with_defaults (id) VALUES (1)")
+        assert restored.execute(rows) == twin.execute(rows)
 
 
 # --- pg_dump ---------------------------------------------------------------------------------------------

@@ -1,0 +1,69 @@
+"""DEFAULTs in the answers of the catalogue: one that is ciphertext is shown in clear.
+
+Only a value that is the whole text of a DEFAULT of the catalogue, as pg_get_expr() writes it, is opened, and
+nothing that merely looks like one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from policy.types import LogicalType
+from proxy.errors import CannotOpen
+from proxy.sql.plan import DefaultText
+from proxy.values import Settings, codec
+
+if TYPE_CHECKING:
+    from proxy.protector import Protector
+
+# Types as format_type() names them, where that is not the catalogue's name.
+_NAMES = {
+    "varchar": "character varying",
+    "bool": "boolean",
+    "int2": "smallint",
+    "int4": "integer",
+    "int8": "bigint",
+    "float4": "real",
+    "float8": "double precision",
+    "time": "time without time zone",
+    "timestamp": "timestamp without time zone",
+    "timestamptz": "timestamp with time zone",
+}
+_NUMBERS = frozenset({"int2", "int4", "int8", "float4", "float8", "numeric"})
+_NO_VALUE = (ValueError, ArithmeticError, LookupError)
+
+
+class DefaultResults:
+    """Opens the DEFAULTs among the values of any result column."""
+
+    def __init__(self, protector: Protector, defaults: tuple[DefaultText, ...]) -> None:
+        self._protector = protector
+        self._known = {default.text.encode(): default for default in defaults}
+
+    def open(self, raw: bytes) -> bytes:
+        """The value itself, or the DEFAULT that it is in clear. Raises UnknownKey."""
+        known = self._known.get(raw)
+        return raw if known is None else self._shown(known, raw)
+
+    def _shown(self, known: DefaultText, raw: bytes) -> bytes:
+        from proxy.protector import TEXT
+
+        field, settings = known.field, self._protector.settings
+        try:
+            canonical = self._protector.canonical_opener(field, TEXT)(known.sealed.encode())
+            literal = sql_literal(canonical, field.type, settings)
+        except (CannotOpen, *_NO_VALUE):
+            return raw  # as the server has it
+        return known.before.encode() + literal + known.after.encode()
+
+
+def sql_literal(canonical: bytes, logical: LogicalType, settings: Settings) -> bytes:
+    """A value as SQL, in the spelling of PostgreSQL's `get_const_expr`, in the client's encoding."""
+    text = codec(logical).to_text(canonical, settings)
+    if not logical.array:
+        if logical.name == "bool":
+            return b"true" if text == b"t" else b"false"
+        if logical.name in _NUMBERS and text[:1].isdigit():
+            return text
+    name = _NAMES.get(logical.name, logical.name) + ("[]" if logical.array else "")
+    return b"'" + text.replace(b"'", b"''") + b"'::" + name.encode()
