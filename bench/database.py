@@ -22,6 +22,8 @@ CREATE TABLE people (id int PRIMARY KEY, name text, phone text, city text, joine
 CREATE TABLE people_plain (LIKE people INCLUDING ALL);
 CREATE INDEX ON people (phone);
 CREATE INDEX ON people_plain (phone);
+CREATE TABLE arrivals (LIKE people INCLUDING ALL);
+CREATE TABLE arrivals_plain (LIKE people_plain INCLUDING ALL);
 CREATE TABLE events (id bigserial PRIMARY KEY, who text, phone text, what text, value int);
 CREATE TABLE events_plain (id bigserial PRIMARY KEY, who text, phone text, what text, value int);
 """
@@ -33,6 +35,7 @@ classes:
   pii-lookup: {sensitivity: high, mode: deterministic}
 tables:
   people: {name: pii, phone: pii-lookup}
+  arrivals: {name: pii, phone: pii-lookup}
   events: {who: pii, phone: pii-lookup}
 """
 

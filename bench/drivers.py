@@ -8,11 +8,13 @@ from collections.abc import Awaitable, Callable
 
 import asyncpg
 import psycopg
+from psycopg import sql
 
 from bench.contenders import Contender
-from bench.database import Event, events
+from bench.database import Event, events, people
 from bench.outcome import Outcome
 
+_PIECE = 8192  # bytes that psql puts into a CopyData
 _INSERT = "INSERT INTO {} (who, phone, what, value) VALUES "
 
 
@@ -27,6 +29,31 @@ def bulk_read(contender: Contender, table: str, rows: int) -> Outcome:
         await connection.fetch(f"SELECT id, name, phone, city, joined FROM {table} LIMIT 1")
 
     return Outcome(rows, asyncio.run(_timed(contender, warm, read)))
+
+
+def copy_out(contender: Contender, table: str, rows: int) -> Outcome:
+    """COPY TO STDOUT in text format, taken row by row as libpq hands it out."""
+    with psycopg.connect(contender.dsn, autocommit=True) as connection, connection.cursor() as cursor:
+        query = sql.SQL("COPY {} TO STDOUT").format(sql.Identifier(table))
+        start = time.perf_counter()
+        with cursor.copy(query) as stream:
+            count = sum(1 for _ in stream)
+        seconds = time.perf_counter() - start
+    assert count == rows
+    return Outcome(rows, seconds)
+
+
+def copy_in(contender: Contender, table: str, rows: int) -> Outcome:
+    """COPY FROM STDIN of a file in text format, in the pieces that psql makes of it."""
+    lines = "".join("\t".join(map(str, person)) + "\n" for person in people(rows)).encode()
+    with psycopg.connect(contender.dsn, autocommit=True) as connection, connection.cursor() as cursor:
+        name = sql.Identifier(table)
+        cursor.execute(sql.SQL("TRUNCATE {}").format(name))
+        start = time.perf_counter()
+        with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(name)) as stream:
+            for at in range(0, len(lines), _PIECE):
+                stream.write(lines[at : at + _PIECE])
+        return Outcome(rows, time.perf_counter() - start)
 
 
 def insert_asyncpg(contender: Contender, table: str, rows: int) -> Outcome:

@@ -6,7 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.contenders import DIRECT, PGBOUNCER, Contender
-from bench.drivers import bulk_read, insert_asyncpg, insert_psycopg_many, insert_psycopg_values
+from bench.drivers import (
+    bulk_read,
+    copy_in,
+    copy_out,
+    insert_asyncpg,
+    insert_psycopg_many,
+    insert_psycopg_values,
+)
 from bench.outcome import Outcome
 from bench.pgbench import Pgbench
 
@@ -27,7 +34,13 @@ class Workload:
 
 def workloads(pgbench: Pgbench, rows: int, inserts: int) -> list[Workload]:
     """All of them: `rows` are in the tables of people, `inserts` are written in one measurement."""
-    return [*_point_selects(pgbench), *_tpc_b(pgbench), *_bulk_reads(rows), *_inserts(inserts)]
+    return [
+        *_point_selects(pgbench),
+        *_tpc_b(pgbench),
+        *_bulk_reads(rows),
+        *_copies(rows),
+        *_inserts(inserts),
+    ]
 
 
 def _point_selects(pgbench: Pgbench) -> list[Workload]:
@@ -65,6 +78,20 @@ def _bulk_reads(rows: int) -> list[Workload]:
             "bulk read, 2 of 5", "rows/s", lambda to: bulk_read(to, to.table("people"), rows), DIRECT, 0.45
         ),
     ]
+
+
+def _copies(rows: int) -> list[Workload]:
+    return [
+        Workload(f"copy {name}, 2 of 5", "rows/s", _copying(copy, table, rows), DIRECT, target)
+        for name, copy, table, target in (
+            ("in", copy_in, "arrivals", 0.35),
+            ("out", copy_out, "people", 0.40),
+        )
+    ]
+
+
+def _copying(copy: Callable[[Contender, str, int], Outcome], table: str, rows: int) -> Run:
+    return lambda to: copy(to, to.table(table), rows)
 
 
 def _inserts(rows: int) -> list[Workload]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 
+from crypto.columns import ColumnOpener, ascii_column_opener
 from crypto.daead import AesSiv
 from crypto.envelope import (
     ASCII_PREFIX_BYTES,
@@ -48,6 +49,12 @@ class Deterministic(Secret):
             return prefix + b2a(encrypt(FORMAT + value, components), newline=False).translate(TO_URL, b"=")
 
         return seal
+
+    def ascii_column_opener(self, aad: bytes) -> ColumnOpener:
+        decrypt, components = self._cipher.decrypt, [aad]
+        return ascii_column_opener(
+            self._ascii_prefix, lambda bodies: [decrypt(body, components) for body in bodies]
+        )
 
     def opener(self, aad: bytes, other: Transform) -> Transform:
         prefix, decrypt, components = self._prefix, self._cipher.decrypt, [aad]

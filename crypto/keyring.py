@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from crypto.aead import Aes256Gcm, ChaCha20Poly1305
+from crypto.columns import ColumnOpener
 from crypto.daead import AesSiv
 from crypto.deterministic import Deterministic
 from crypto.envelope import associated_data, from_ascii, header, key_id
@@ -112,6 +113,10 @@ class FieldKey(Secret):
         make = self._scheme.ascii_opener if ascii else self._scheme.opener
         return make(associated_data(self._header, self.name, family), other)
 
+    def ascii_column_opener(self, family: str) -> ColumnOpener:
+        """Many ASCII envelopes -> canonical bytes; it raises DecryptionError unless it opens all of them."""
+        return self._scheme.ascii_column_opener(associated_data(self._header, self.name, family))
+
     @property
     def _active_scheme(self) -> Scheme:
         if self.state is not KeyState.ACTIVE:
@@ -178,6 +183,11 @@ class Keyring:
     def ascii_opener(self, name: str, algorithm: str, family: str) -> Transform:
         """The same for ASCII envelopes."""
         return self._opener(name, algorithm, family, ascii=True)
+
+    def ascii_column_opener(self, name: str, algorithm: str, family: str) -> ColumnOpener | None:
+        """The opener of many envelopes of the active key at once; None where there is none."""
+        key = self.active(name, algorithm)
+        return None if key is None else key.ascii_column_opener(family)
 
     def _opener(self, name: str, algorithm: str, family: str, *, ascii: bool) -> Transform:  # noqa: A002
         place = (name, algorithm, family, ascii)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 
 from crypto.aead import NONCE_BYTES, Aead
+from crypto.columns import ColumnOpener, ascii_column_opener
 from crypto.envelope import (
     ASCII_PREFIX_BYTES,
     FORMAT,
@@ -64,6 +65,12 @@ class Randomized(Secret):
             return prefix + body.translate(TO_URL, b"=")
 
         return seal
+
+    def ascii_column_opener(self, aad: bytes) -> ColumnOpener:
+        decrypt, end = self._cipher.decrypt, NONCE_BYTES
+        return ascii_column_opener(
+            self._ascii_prefix, lambda bodies: [decrypt(body[:end], body[end:], aad) for body in bodies]
+        )
 
     def opener(self, aad: bytes, other: Transform) -> Transform:
         prefix, decrypt = self._prefix, self._cipher.decrypt

@@ -1,4 +1,4 @@
-"""What a way of encrypting offers to a field key: four factories of the functions that the data path calls.
+"""What a way of encrypting offers to a field key: factories of the functions that the data path calls.
 
 Each factory binds everything that is constant for a key and a type (prefix, associated data, the cipher's
 method) in a closure, so that a call costs little more than the cipher itself. This is the hot path: the
@@ -39,6 +39,9 @@ class Scheme(Protocol):
 
     def ascii_opener(self, aad: bytes, other: Transform) -> Transform:
         """ASCII envelope -> canonical bytes; what another key wrote goes to `other`."""
+
+    def ascii_column_opener(self, aad: bytes) -> Callable[[list[bytes]], list[bytes]]:
+        """Many ASCII envelopes, all of this key -> canonical bytes (see `columns.py`)."""
 
 
 def reject(_: bytes) -> NoReturn:

@@ -13,6 +13,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import replace
 
+from crypto.columns import ColumnOpener
 from crypto.envelope import MARKER, is_ascii, is_binary
 from crypto.errors import DecryptionError, KeyExhausted, UnknownKey
 from crypto.keyring import FieldKey, Keyring
@@ -224,6 +225,22 @@ class Protector:
             return canonical
         write = values.to_binary if wire_format == BINARY else values.to_text
         return lambda raw: _written(field, write, canonical(raw), settings)
+
+    def column_opener(self, column: ResultColumn, wire_format: int) -> ColumnOpener | None:
+        """The values of a column -> what the application sees; None where it takes `opener` for each.
+
+        It raises DecryptionError or CannotOpen unless it can open all of them: `opener` then tells which.
+        """
+        field = column.fields[0]
+        if column.shape is not Shape.SCALAR or field.storage in ("bytea", "json", "jsonb"):
+            return None
+        if field.field.plaintext_allowed or column.type is None:
+            return None
+        name, algorithm = field.field.key_name, field.field.algorithm
+        open_all = self.keyring.ascii_column_opener(name, algorithm, field.type.family)
+        values, settings = codec(_padded(column.type, field)), self.settings
+        as_it_is = values.text_is_canonical if wire_format == TEXT else values.binary_is_canonical
+        return open_all if as_it_is and settings.encoding == "utf-8" else None
 
     def canonical_opener(self, field: BoundField, wire_format: int) -> Transform:
         """What a column stores -> canonical bytes."""

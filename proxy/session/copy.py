@@ -15,10 +15,10 @@ from typing import Protocol
 
 from proxy.session.copy_binary import BinaryCopy
 from proxy.session.copy_csv import CsvCopy
-from proxy.session.copy_options import CopyOptions, Transform, Transforms
+from proxy.session.copy_options import ColumnTransform, CopyOptions, Transform, Transforms
 from proxy.session.copy_text import TextCopy
 
-__all__ = ["CopyOptions", "CopyTransformer", "Transform", "Transforms", "copy_transformer"]
+__all__ = ["ColumnTransform", "CopyOptions", "CopyTransformer", "Transform", "Transforms", "copy_transformer"]
 
 
 class CopyTransformer(Protocol):
@@ -49,6 +49,7 @@ class CopyTransformer(Protocol):
 def copy_transformer(options: CopyOptions, transforms: Transforms) -> CopyTransformer:
     """The transformer of a stream whose field i goes through transforms[i], or is left alone if that is None.
 
+    A transform that is a ColumnTransform takes many values at once where that can be.
     Raises Refused for a format or an encoding in which fields cannot be told apart for certain.
     """
     options.require_known()

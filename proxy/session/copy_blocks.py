@@ -8,14 +8,15 @@ a slice of the list is a column, and what has to be asked of every value is aske
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from struct import Struct
 
 from crypto.errors import CryptoError
 from proxy.errors import ServerError
-from proxy.session.copy_options import Transform, Transforms
+from proxy.session.copy_options import ColumnTransform, Transform, Transforms
 from proxy.wire.frames import COPY_DATA, HEADER, LENGTH
 
 _KEPT = 2048  # sizes below this one keep their packed form
-_HEADS = tuple([bytes([COPY_DATA]) + LENGTH.pack(LENGTH.size + size) for size in range(_KEPT)])
+_START = Struct("!Bi")  # type and length of a message
 
 Values = list[bytes]
 
@@ -23,8 +24,9 @@ Values = list[bytes]
 class Blocks:
     """How the rows of one COPY are cut up.
 
-    `unusual` are the strings that a block must not hold. `read` and `write` take a column's values from their
-    spelling to what they are, and back; either may raise ServerError, or return None where it cannot.
+    `unusual` are the bytes, and `escapes` what begins with a backslash, that a block must not hold. `read`
+    and `write` take a column's values from their spelling to what they are, and back; either may raise
+    ServerError, and `write` return None, where it cannot.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class Blocks:
         delimiter: bytes,
         null: bytes | None,
         unusual: Sequence[bytes],
+        escapes: Sequence[bytes],
         read: Callable[[Values], Values],
         write: Callable[[Values], Values | None],
     ) -> None:
@@ -41,6 +44,7 @@ class Blocks:
         self._delimiter = delimiter
         self._null = null
         self._unusual = tuple(unusual)
+        self._escapes = tuple(escapes)
         self._read = read
         self._write = write
         self.renew(transforms)
@@ -49,32 +53,35 @@ class Blocks:
         """There are new keys."""
         self._protected: list[tuple[int, Transform]] = [(i, t) for i, t in enumerate(transforms) if t]
 
-    def transformed(self, block: bytes) -> bytes | None:
+    def transformed(self, block: bytes) -> Values | None:
         """Whole rows, each of which ends with a newline; None where they must be taken one by one."""
-        if any(unusual in block for unusual in self._unusual):
+        if any(byte in block for byte in self._unusual):
+            return None
+        if b"\\" in block and any(escape in block for escape in self._escapes):
             return None
         delimiter, count = self._delimiter, self._count
         fields = block.replace(b"\n", b"\n" + delimiter).split(delimiter)
         fields.pop()  # what stands behind the last end of line: nothing
-        last = b"".join(fields[count - 1 :: count])  # every field has one end of line at most
+        columns = [fields[i::count] for i in range(count)]
+        last = b"".join(columns[-1])  # every field has one end of line at most
         if len(fields) % count or last.count(b"\n") * count != len(fields):
             return None
         try:
             for i, transform in self._protected:
                 is_last = i == count - 1
-                column = self._column(last.split(b"\n")[:-1] if is_last else fields[i::count], transform)
+                column = self._column(last.split(b"\n")[:-1] if is_last else columns[i], transform)
                 if column is None:
                     return None
-                fields[i::count] = [value + b"\n" for value in column] if is_last else column
+                columns[i] = [value + b"\n" for value in column] if is_last else column
         except (ServerError, CryptoError):  # taken one by one, they tell which row it is
             return None
-        return delimiter.join(fields).replace(b"\n" + delimiter, b"\n")
+        return list(map(delimiter.join, zip(*columns, strict=True)))
 
     def _column(self, column: Values, transform: Transform) -> Values | None:
         null = self._null
         if null not in column:
-            return self._write(list(map(transform, self._read(column))))
-        found = self._write(list(map(transform, self._read([v for v in column if v != null]))))
+            return self._write(_all(transform, self._read(column)))
+        found = self._write(_all(transform, self._read([v for v in column if v != null])))
         if found is None:
             return None
         values = iter(found)
@@ -86,25 +93,36 @@ class Blocks:
         Returns the messages for the client, where they end in `data`, and how many there are.
         """
         rows: Values = []
-        unpack = LENGTH.unpack_from
-        while size - at >= HEADER and data[at] == COPY_DATA:
-            end = at + 1 + unpack(data, at + 1)[0]
-            if end > size:
+        unpack, append = _START.unpack_from, rows.append
+        last = size - HEADER
+        while at <= last:
+            kind, length = unpack(data, at)
+            end = at + 1 + length
+            if kind != COPY_DATA or end > size:
                 break
-            rows.append(data[at + HEADER : end])
+            append(data[at + HEADER : end])
             at = end
         block = b"".join(rows)
         done = self.transformed(block) if block.endswith(b"\n") else None
-        if done is None or done.count(b"\n") != len(rows):
+        if done is None or len(done) != len(rows):
             return None
-        out: Values = []
-        for row in done.split(b"\n")[:-1]:
-            length = len(row) + 1
-            out.append(_HEADS[length] if length < _KEPT else _head(length))
-            out.append(row)
-            out.append(b"\n")
-        return b"".join(out), at, len(rows)
+        return b"".join([_heads[len(row)] + row for row in done]), at, len(rows)
 
 
-def _head(length: int) -> bytes:
-    return bytes([COPY_DATA]) + LENGTH.pack(LENGTH.size + length)
+def _all(transform: Transform, values: Values) -> Values:
+    if isinstance(transform, ColumnTransform):
+        return transform.all(values)
+    return list(map(transform, values))
+
+
+class _Heads(dict[int, bytes]):
+    """Length of a row -> the start of its CopyData."""
+
+    def __missing__(self, length: int) -> bytes:
+        head = _START.pack(COPY_DATA, LENGTH.size + length)
+        if length < _KEPT:
+            self[length] = head
+        return head
+
+
+_heads = _Heads()

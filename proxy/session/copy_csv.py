@@ -40,12 +40,12 @@ class CsvCopy(LineCopy):
         self._after_escape = False
         self._compile()
         if not (self._default or self._force_null or self._force_not_null or self._count == 1):
-            marker = [b"\\."] if self._marker_ends else []
             self._blocks = Blocks(
                 transforms,
                 delimiter=self._delimiter,
                 null=self._null,
-                unusual=[b"\r", b"\0", self._quote, *marker],
+                unusual=[b"\r", b"\0", self._quote],
+                escapes=[b"\\."] if self._marker_ends else [],
                 read=list,
                 write=self._write_all,
             )

@@ -134,13 +134,13 @@ class LineCopy(ABC):
         done = self._blocks.transformed(block)
         if done is None:
             return None
-        self._number += block.count(b"\n")
+        self._number += len(done)
         self._held.clear()
         self._held_size = 0
         rest = data[cut:]
         self._is_open_after(rest, at_separator=False)
         self._hold(rest)
-        return done
+        return b"".join(done)
 
     # --- one row after the other ------------------------------------------------------------------------
 

@@ -12,6 +12,20 @@ from proxy.values import python_encoding
 Transform = Callable[[bytes], bytes]
 Transforms = Sequence[Transform | None]
 
+
+class ColumnTransform:
+    """A transform that also takes the values of a column at once, if it can; it then raises CryptoError."""
+
+    __slots__ = ("_one", "all")
+
+    def __init__(self, one: Transform, all_: Callable[[list[bytes]], list[bytes]]) -> None:
+        self._one = one
+        self.all = all_
+
+    def __call__(self, value: bytes) -> bytes:
+        return self._one(value)
+
+
 ROW_LIMIT = 0x3FFF_FFFE  # a row that the server could not hold either (MaxAllocSize)
 
 _FORMATS = ("text", "csv", "binary")

@@ -45,7 +45,8 @@ class TextCopy(LineCopy):
                 transforms,
                 delimiter=self._delimiter,
                 null=self._null,
-                unusual=[b"\r", b"\0", b"\\.", b"\\\n", b"\\" + self._delimiter],
+                unusual=[b"\r", b"\0"],
+                escapes=[b"\\.", b"\\\n", b"\\" + self._delimiter],
                 read=self._read_all,
                 write=self._write_all,
             )

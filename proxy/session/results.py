@@ -8,7 +8,7 @@ from dataclasses import replace
 from policy.binding import BoundField
 from proxy.errors import ServerError
 from proxy.protector import BINARY, TEXT, Protector
-from proxy.session.copy import CopyOptions, CopyTransformer, copy_transformer
+from proxy.session.copy import ColumnTransform, CopyOptions, CopyTransformer, Transform, copy_transformer
 from proxy.session.names import Statement
 from proxy.session.state import State
 from proxy.sql.plan import CopyPlan, Described, ResultColumn, Results
@@ -169,7 +169,12 @@ def copy_out(state: State, plan: CopyPlan) -> CopyTransformer:
 def copy_openers(state: State, plan: CopyPlan) -> list[Callable[[bytes], bytes] | None]:
     """What opens the columns of a COPY TO, with the keys that there are now."""
     protector, wire_format = _protector(state, _options(state, plan))
-    return _transforms(plan, lambda column: protector.opener(column, wire_format))
+
+    def opener(column: ResultColumn) -> Transform:
+        one, all_ = protector.opener(column, wire_format), protector.column_opener(column, wire_format)
+        return one if all_ is None else ColumnTransform(one, all_)
+
+    return _transforms(plan, opener)
 
 
 def _protector(state: State, options: CopyOptions) -> tuple[Protector, int]:
