@@ -6,23 +6,27 @@ from types import MappingProxyType
 
 from policy import names
 from policy.document import MappingNode, Node, Problems, ScalarNode, suggestion
+from policy.function_builder import read_functions, read_trusted
 from policy.model import ALGORITHMS, Field, FieldClass, Location, Mode, Policy
 from policy.names import qualified
 from policy.storage import mode_problem
 from policy.types import LogicalType
 
 SENSITIVITIES = ("low", "medium", "high", "critical")
+_KEYS = ("version", "classes", "tables", "functions", "trusted_functions")
 _FIELD_KEYS = ("class", "type", "id", "key", "plaintext")
 _MODES = {mode.value: mode for mode in Mode}
 
 
 def build(document: MappingNode, problems: Problems) -> Policy:
     """Make sense of a document. What is wrong goes to `problems`; the result counts if there are none."""
-    problems.unknown_keys(document, ("version", "classes", "tables"), "the policy")
+    problems.unknown_keys(document, _KEYS, "the policy")
     _version(document, problems)
     classes = _classes(document, problems)
     tables = _Tables(classes, _class_names(document), problems).read(document)
-    policy = Policy(MappingProxyType(classes), MappingProxyType(tables))
+    functions = read_functions(document, tables, problems)
+    trusted = read_trusted(document, problems)
+    policy = Policy(MappingProxyType(classes), MappingProxyType(tables), functions, trusted)
     _check_ids(policy, problems)
     _check_shared_keys(policy, problems)
     return policy

@@ -79,6 +79,27 @@ class Relation:
         return self.schema in SYSTEM_SCHEMAS
 
 
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """An input parameter of a function; `attributes`: those of its composite type, or of an array of one."""
+
+    name: str
+    attributes: tuple[str, ...] = ()
+    array: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """One function. `returns`: oid of the relation whose rows it gives, or 0; `columns`: of its result."""
+
+    schema: str
+    name: str
+    parameters: tuple[Parameter, ...]
+    returns: int = 0
+    array: bool = False  # of such rows
+    columns: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Catalog:
     """One database as it was at one moment. Temporary relations are not in it.
@@ -86,6 +107,7 @@ class Catalog:
     `role_settings` holds the search_path that pg_db_role_setting has for (role, database), "" being every.
     `functions`: the names, without schema, of all functions, the server's own included (None: not known);
     `path_changers`: of those that may change search_path.
+    `signatures`, by name without schema: of the functions that the policy names, and those that give rows.
     `type_views`: the definitions, by oid, of the server's own views that show types of columns, and that read
     nothing but what everybody may.
     """
@@ -99,6 +121,7 @@ class Catalog:
     generation: int = 0
     functions: frozenset[str] | None = None
     path_changers: frozenset[str] = frozenset()
+    signatures: Mapping[str, tuple[Signature, ...]] = field(default_factory=dict)
     type_views: Mapping[int, str] = field(default_factory=dict)
 
     def lookup(self, schema: str, name: str) -> Relation | None:

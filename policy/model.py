@@ -92,11 +92,35 @@ class Field:
 
 
 @dataclass(frozen=True)
+class FunctionFields:
+    """What of a function's arguments and results are values of fields.
+
+    `args`: by a parameter's name, or its position ("1" is the first); of a composite, or an array of them, by
+    attribute. `returns`: of a scalar its field, of a row its columns'.
+    """
+
+    schema: str
+    name: str
+    args: Mapping[str, Field | Mapping[str, Field]]
+    returns: Field | Mapping[str, Field] | None
+    location: Location = field(compare=False)
+
+    def __str__(self) -> str:
+        return qualified(self.schema, self.name)
+
+
+@dataclass(frozen=True)
 class Policy:
-    """Every class and every field; tables by (schema, name), their fields by column name."""
+    """Every class and every field; tables by (schema, name), their fields by column name.
+
+    `functions`: those that protected values may be given to, by (schema, name).
+    `trusted_functions`: those whose code may name protected tables; "" for a schema: in any.
+    """
 
     classes: Mapping[str, FieldClass]
     tables: Mapping[tuple[str, str], Mapping[str, Field]]
+    functions: Mapping[tuple[str, str], FunctionFields] = field(default_factory=dict)
+    trusted_functions: frozenset[tuple[str, str]] = frozenset()
 
     def fields(self) -> Iterator[Field]:
         for columns in self.tables.values():

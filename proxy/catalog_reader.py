@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from policy.catalog import Catalog, Column, Dependent, Relation
+from policy.catalog import Catalog, Column, Dependent, Parameter, Relation, Signature
 from proxy import catalog_sql
 
 Rows = Sequence[tuple[Any, ...]]
@@ -20,6 +21,7 @@ class FunctionNames:
     system: frozenset[str] = frozenset()
     user: frozenset[str] = frozenset()
     path_changers: frozenset[str] = frozenset()
+    signatures: Mapping[str, tuple[Signature, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ def build(rows: DatabaseRows, relations: Mapping[int, Relation], generation: int
         generation=generation,
         functions=rows.functions.system | rows.functions.user,
         path_changers=rows.functions.path_changers,
+        signatures=rows.functions.signatures,
         type_views=dict(rows.type_views),
     )
 
@@ -81,6 +84,22 @@ def build_relations(rows: RelationRows) -> dict[int, Relation]:
         )
         for oid, schema, name, kind in rows.relations
     }
+
+
+def signatures(rows: Rows) -> dict[str, tuple[Signature, ...]]:
+    """The functions that function_sql.SIGNATURES returned, by name."""
+    found: dict[str, list[Signature]] = {}
+    for schema, name, returns, array, names, modes, attributes, arrays in rows:
+        modes = modes or ["i"] * len(attributes)
+        names = names or [""] * len(modes)
+        inputs = [i for i, mode in enumerate(modes) if mode in "ibv"]
+        parameters = tuple(
+            Parameter(names[i], tuple(json.loads(attributes[place])), arrays[place])
+            for place, i in enumerate(inputs)
+        )
+        columns = tuple(names[i] for i, mode in enumerate(modes) if mode in "obt")
+        found.setdefault(name, []).append(Signature(schema, name, parameters, returns, array, columns))
+    return {name: tuple(of_name) for name, of_name in found.items()}
 
 
 def updated(

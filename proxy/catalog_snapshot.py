@@ -18,7 +18,7 @@ from policy.binding import bind
 from policy.catalog import BUILT_IN_SEARCH_PATH, Catalog, Relation
 from policy.model import Policy
 from policy.server_code import CHANGES_SEARCH_PATH, READABLE, TRUSTED, word_pattern
-from proxy import catalog_sql
+from proxy import catalog_sql, function_sql
 from proxy.catalog_reader import (
     NO_DETAILS,
     DatabaseRows,
@@ -27,6 +27,7 @@ from proxy.catalog_reader import (
     RelationRows,
     build,
     build_relations,
+    signatures,
     unchanged,
     updated,
     with_details,
@@ -84,7 +85,7 @@ async def _read(
     relations = updated(before, changes.gone if changes is not None else (), build_relations(rows))
     functions = old.functions if old is not None else None
     if changes is None or changes.functions or functions is None:
-        functions = await _functions(connection, functions)
+        functions = await _functions(connection, policy, functions)
     type_views = await _type_views(connection, policy, old)
     catalog = build(await _database_rows(connection, functions, type_views), relations, generation)
     stale = {*wanted, *(oid for oid in details if old is None or old.details[oid] != details[oid])}
@@ -107,10 +108,14 @@ async def _wanted(connection: Connection, versions: Versions, changes: Changes |
     return sorted(wanted)
 
 
-async def _functions(connection: Connection, old: FunctionNames | None) -> FunctionNames:
+async def _functions(connection: Connection, policy: Policy, old: FunctionNames | None) -> FunctionNames:
     system = old.system if old is not None else await _names(connection, catalog_sql.SYSTEM_FUNCTIONS)
     user = await _names(connection, catalog_sql.FUNCTIONS)
-    return FunctionNames(system, user, await _path_changers(connection) if user else frozenset())
+    if not user:
+        return FunctionNames(system)
+    named = [name for _, name in policy.functions]
+    found = signatures(await _rows(connection, function_sql.SIGNATURES, named))
+    return FunctionNames(system, user, await _path_changers(connection), found)
 
 
 async def _names(connection: Connection, query: str) -> frozenset[str]:

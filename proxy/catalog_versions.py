@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 RELATION = 1259  # oid of pg_class: objects are named, as in pg_depend, by their catalogue and their oid
 _FUNCTION = 1255  # pg_proc
+_TYPE = 1247  # pg_type, of which the parameters of functions are
 _FIRST_NORMAL = 16384  # FirstNormalObjectId: below it stand the server's own
 _SYSTEM = (RELATION, 0)
 _UNKNOWN = -1  # a version that nothing has
@@ -53,7 +54,7 @@ class Versions:
             new=[key[1] for key in other if key not in was and key[0] == RELATION],
             gone=[oid for catalogue, oid in gone if catalogue == RELATION],
             system=_SYSTEM in other,
-            functions=any(catalogue == _FUNCTION for catalogue, _ in (*other, *gone)),
+            functions=any(catalogue in (_FUNCTION, _TYPE) for catalogue, _ in (*other, *gone)),
         )
 
     def without(self, relations: Iterable[int]) -> Versions:

@@ -21,9 +21,10 @@ from crypto.manager import KeyNeed
 from policy.binding import BoundField
 from policy.types import TYPES, LogicalType
 from proxy.errors import CannotOpen, InvalidValue, KeysUnavailable
+from proxy.records import Change, change_array, change_record
 from proxy.sql.array_literal import NUMBER
 from proxy.sql.literal import literal_value
-from proxy.sql.plan import ResultColumn, Results, Role, Shape, Slot, TextPlan, Use
+from proxy.sql.plan import Record, ResultColumn, Results, Role, Shape, Slot, TextPlan, Use
 from proxy.storage_text import array_items, array_text, binary_array, binary_items, bytea_bytes
 from proxy.values import Reader, Settings, codec, comparers, displayers, read_cast, readers
 from proxy.values.arrays import pack, unpack
@@ -133,6 +134,8 @@ class Protector:
 
     def _parameter_sealer(self, role: Role, wire_format: int, declared: int, settings: Settings) -> Transform:
         """What `seal_parameter` does with every value of one role, format and declared type."""
+        if role.record is not None:
+            return self._record_sealer(role, role.record, wire_format, settings)
         stored = self._array_sealer(role, wire_format) if role.array else self.sealer(role.field, wire_format)
         if role.cast is None:
             read = _reader(role, declared, wire_format)
@@ -157,6 +160,29 @@ class Protector:
                 raise _exhausted(role) from None
 
         return seal_cast
+
+    def _record_sealer(self, role: Role, record: Record, wire_format: int, settings: Settings) -> Transform:
+        """A composite value, or an array of them, with the attributes sealed that are fields' values."""
+
+        def change(field: BoundField) -> Change:
+            member = Role(field)
+            self.sealer(field, wire_format)  # whose key has to be there
+
+            def seal(raw: bytes, oid: int) -> bytes:
+                return self._parameter_sealer(member, wire_format, oid, settings)(raw)
+
+            return seal
+
+        changes = {index: change(field) for index, field in record.members}
+        apply = change_array if role.array else change_record
+
+        def seal_record(raw: bytes) -> bytes:
+            try:
+                return apply(raw, changes, binary=wire_format == BINARY)
+            except ValueError:
+                raise InvalidValue("malformed record literal", sqlstate="22P02") from None
+
+        return seal_record
 
     def _array_sealer(self, role: Role, wire_format: int) -> Transform:
         """Canonical bytes of an array -> an array of what the column stores."""

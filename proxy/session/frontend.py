@@ -462,7 +462,7 @@ def _wire_types(plan: TextPlan, declared: tuple[int, ...]) -> tuple[int, ...]:
         return declared
     return tuple(
         wire_oid(wire.role)
-        if wire.role is not None
+        if wire.role is not None and wire.role.record is None
         else (declared[wire.source] if wire.source < len(declared) else 0)
         for wire in plan.parameters
     )

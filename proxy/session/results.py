@@ -126,7 +126,7 @@ def describe_parameters(statement: Statement, body: bytes) -> bytes:
         declared = statement.declared[i] if i < len(statement.declared) else 0
         if declared:
             types[i] = declared
-        elif wire.role is not None:
+        elif wire.role is not None and wire.role.record is None:
             types[i] = wire.role.type.oid
     return ParameterDescription(tuple(types[: plan.client_parameters])).pack()
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from policy.server_code import may_change_search_path
+from proxy.sql.calls import Call
 from proxy.sql.conditions import require_condition
 from proxy.sql.context import Context, refuse_statement
 from proxy.sql.json_functions import json_call
@@ -50,6 +51,12 @@ def function_call(context: Context, scope: Scope, node: Node, infer: Infer) -> V
     """The value of a call, its window and its aggregate clauses included."""
     names = [part.sval for part in node.funcname]
     name = names[-1] if len(names) == 1 or names[0] == "pg_catalog" else ".".join(names)
+    call = Call(context, node)
+    if call.concerns:
+        context.called(names[-1])
+        clauses(context, scope, node, infer)
+        call.arguments(scope, infer)
+        return call.value()
     arguments = [infer(context, scope, arg) for arg in node.args or ()]
     clauses(context, scope, node, infer)
     if node.agg_distinct:

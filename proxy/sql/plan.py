@@ -30,14 +30,25 @@ class Use(Flag):
 
 
 @dataclass(frozen=True, slots=True)
+class Record:
+    """A composite value: which attributes, by index, are values of which fields."""
+
+    members: tuple[tuple[int, BoundField], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Role:
-    """What an open value stands for: a value (or an array of values) of a field, perhaps cast before."""
+    """What an open value stands for: a value (or an array of values) of a field, perhaps cast before.
+
+    With `record`: a composite (or an array of them) whose attributes are values of fields, `field` the first.
+    """
 
     field: BoundField
     array: bool = False
     cast: LogicalType | None = None
     use: Use = Use.STORED
     shown: LogicalType | None = None  # the type that it has where it is shown
+    record: Record | None = None
 
     @property
     def type(self) -> LogicalType:

@@ -113,6 +113,7 @@ def _same(one: Role | None, other: Role | None) -> bool:
         and one.type == other.type
         and (one.use == other.use or same_either_way(one.field))
         and one.shown == other.shown
+        and one.record == other.record
         and one.field.storage == other.field.storage
     )
 
@@ -126,6 +127,8 @@ def _prepared_types(context: Context, parameters: Sequence[WireParameter], count
     edits = []
     for parameter, node in zip(parameters, statement.argtypes or (), strict=False):
         site = context.cast_site(node)
+        if parameter.role is not None and parameter.role.record is not None:
+            refuse(parameter.role.field, "a composite parameter of PREPARE", "Prepare it by the protocol.")
         if parameter.role is not None and site is not None:
             if node.names[-1].sval != "unknown":
                 _require_type_of(parameter.role, logical_type(node))
@@ -167,7 +170,8 @@ def _slots(context: Context) -> list[tuple[int, int, Slot]]:
             end, slot = _literal_slot(parsed, ordinals, offset, role)
         if open_value.type is not None and context.roles.by_types:  # the size of a number gives its type
             context.pinned.add(literals[slot.ordinal].start if slot.ordinal >= 0 else offset)
-        suffix = b"" if open_value.casts or role.field.storage != "bytea" else _suffix(role)
+        cast = open_value.casts or role.record is not None
+        suffix = b"" if cast or role.field.storage != "bytea" else _suffix(role)
         found.append((offset, end, replace(slot, role=role, suffix=suffix)))
     return found
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 from policy.binding import BoundField
 from policy.conversions import STRINGS, assignable, comparable
 from policy.types import LogicalType
-from proxy.sql.plan import Role, Use
+from proxy.sql.plan import Record, Role, Use
 from proxy.sql.value import HINTS, CastSite, Open, Value, refuse, same_either_way, same_key
 
 
@@ -93,6 +93,17 @@ class Roles:
                 self.by_parameter.setdefault(open_value.parameter, role)
         if use:
             self._use(open_value, field, use, construct)
+
+    def assign_record(self, open_value: Open, record: Record, array: bool, construct: str) -> None:
+        """Give an occurrence of a composite value, or of an array of them, its role."""
+        role = Role(record.members[0][1], array, record=record)
+        known = self.by_offset.setdefault(open_value.offset, role)
+        if known != role:
+            refuse(role.field, f"one value used for two fields in {construct}", HINTS["value"])
+        self.opens[open_value.offset] = open_value
+        if open_value.parameter:
+            self.by_parameter.setdefault(open_value.parameter, role)
+        self._uses[open_value.offset] = Use.STORED
 
     # --- what becomes of them ---------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from policy.catalog import Relation
+from proxy.sql.calls import Call
 from proxy.sql.comparisons import compare
 from proxy.sql.context import Context
 from proxy.sql.expressions import condition, infer
@@ -122,15 +123,14 @@ def _function(context: Context, scope: Scope, node: Node) -> Item:
     columns: Columns | None = []
     for call, definitions in node.functions:
         part = _unnested(context, scope, call)
-        if part is None:
-            require_plain(infer(context, scope, call), "a function in FROM")
+        if part is None and (part := _rows_of_fields(context, scope, call)) is None:
             part = [(d.colname, PLAIN) for d in definitions or ()]
         columns = columns + part if part and columns is not None else None
     for definition in node.coldeflist or ():
         columns = [*(columns or ()), (definition.colname, PLAIN)]
     name = alias or (calls[0].funcname[-1].sval if isinstance(calls[0], ast.FuncCall) else "")
-    if columns and len(columns) == 1 and alias and not names:
-        names = [alias]
+    if columns and len(columns) == 1 and columns[0][0] in ("unnest", "") and not names:
+        names = [name]
     if columns and node.ordinality:
         columns = [*columns, ("ordinality", PLAIN)]
     if columns:
@@ -147,6 +147,17 @@ def _unnested(context: Context, scope: Scope, call: Node) -> Columns | None:
     if len(elements) == 1 and not (elements[0].protected or elements[0].opens):
         return None  # a composite array has columns of its own
     return [("unnest", element) for element in elements]
+
+
+def _rows_of_fields(context: Context, scope: Scope, call: Node) -> Columns | None:
+    """The columns of a function that gives fields' values; None for one that gives nothing protected."""
+    value = infer(context, scope, call)
+    if not value.protected:
+        return None
+    if isinstance(call, ast.FuncCall) and (concerned := Call(context, call)).concerns:
+        return concerned.columns() or [("", value)]
+    require_plain(value, "a function in FROM")
+    return None
 
 
 def _other(context: Context, scope: Scope, node: Node) -> Item:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from policy.types import LogicalType
 from proxy.errors import Refused
 from proxy.sql import ddl, dml, queries, tables
+from proxy.sql.calls import Call
 from proxy.sql.context import Context, descendants, refuse_statement
 from proxy.sql.copy_statement import copy
 from proxy.sql.documents import settled
@@ -126,6 +127,8 @@ def _execute(context: Context, node: Node) -> StatementPlan:
     for i, argument in enumerate(node.params or ()):
         value = infer(context, Scope(), argument)
         if (role := roles.get(i)) is not None:
+            if role.record is not None:
+                refuse(role.field, "a composite argument of EXECUTE", HINTS["value"])
             clause = "an argument of EXECUTE"
             fit(value, role.field, context.roles, clause, array=role.array, use=role.use)
             if role.shown is not None:
@@ -306,7 +309,12 @@ def _require_unprotected(context: Context, node: Node, kind: str) -> None:
 
 
 def _call(context: Context, node: Node) -> StatementPlan:
-    require_plain(infer(context, Scope(), node.funccall), "an argument of CALL")
+    value = infer(context, Scope(), node.funccall)
+    if not value.protected:
+        return StatementPlan()
+    if isinstance(node.funccall, ast.FuncCall) and (columns := Call(context, node.funccall).columns()):
+        return StatementPlan(results=results(context, Item(columns)))
+    require_plain(value, "an argument of CALL")
     return StatementPlan()
 
 

@@ -1,0 +1,191 @@
+"""Functions that write and read for the application, as job queues have them: protected at the call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import errors
+from psycopg.types.composite import CompositeInfo, register_composite
+
+from tests.postgres import Database
+from tests.proxy_process import Veil, Veils
+
+SCHEMA = """
+CREATE TABLE jobs (id bigserial PRIMARY KEY, queue text NOT NULL, payload jsonb, label text, due bytea);
+CREATE TYPE job_to_defer AS (queue text, payload jsonb, label text);
+CREATE FUNCTION enqueue(queue text, payload jsonb, label text DEFAULT NULL) RETURNS bigint LANGUAGE sql AS
+  'INSERT INTO jobs (queue, payload, label) VALUES (queue, payload, label) RETURNING id';
+CREATE FUNCTION enqueue_all(jobs job_to_defer[]) RETURNS bigint[] LANGUAGE plpgsql AS $$
+DECLARE ids bigint[];
+BEGIN
+  WITH made AS (INSERT INTO jobs (queue, payload, label)
+    SELECT (j).queue, (j).payload, (j).label FROM unnest(enqueue_all.jobs) j RETURNING id)
+  SELECT array_agg(id) FROM made INTO ids;
+  RETURN ids;
+END $$;
+CREATE FUNCTION enqueue_one(job job_to_defer) RETURNS bigint LANGUAGE sql AS
+  'INSERT INTO jobs (queue, payload, label) VALUES (job.queue, job.payload, job.label) RETURNING id';
+CREATE FUNCTION fetch_job(of_queue text) RETURNS jobs LANGUAGE sql AS
+  'SELECT * FROM jobs WHERE queue = of_queue ORDER BY id LIMIT 1';
+CREATE FUNCTION fetch_jobs(of_queue text) RETURNS SETOF jobs LANGUAGE sql AS
+  'SELECT * FROM jobs WHERE queue = of_queue ORDER BY id';
+CREATE FUNCTION peek(of_id bigint) RETURNS jsonb LANGUAGE sql AS 'SELECT payload FROM jobs WHERE id = of_id';
+CREATE FUNCTION overview() RETURNS TABLE (number bigint, what jsonb) LANGUAGE sql AS
+  'SELECT id, payload FROM jobs ORDER BY id';
+CREATE PROCEDURE relabel(of_id bigint, new_label text) LANGUAGE sql AS
+  'UPDATE jobs SET label = new_label WHERE id = of_id';
+CREATE FUNCTION find_label(wanted text) RETURNS bigint LANGUAGE sql AS
+  'SELECT id FROM jobs WHERE label = wanted';
+CREATE FUNCTION schedule(of_id bigint, due bytea) RETURNS void LANGUAGE sql AS
+  'UPDATE jobs SET due = schedule.due WHERE id = of_id';
+"""
+POLICY = """
+version: 1
+classes: {pii: {mode: randomized}, lookup: {mode: deterministic}}
+tables:
+  jobs:
+    payload: pii
+    label: lookup
+    due: {class: pii, type: date}
+functions:
+  enqueue: {args: [payload, label]}
+  public.enqueue_all: {args: {jobs: {payload: jobs.payload, label: jobs.label}}}
+  enqueue_one: {args: {1: {payload: jobs.payload, 3: jobs.label}}}
+  peek: {returns: payload}
+  overview: {returns: {what: jobs.payload}}
+  relabel: {args: {2: label}}
+  find_label: {args: {wanted: public.jobs.label}}
+  schedule: {args: due}
+"""
+
+
+@pytest.fixture
+def proxy(database: Database, veil: Veils) -> Veil:
+    database.execute(SCHEMA)
+    return veil(database, POLICY)
+
+
+@pytest.fixture
+def connection(proxy: Veil) -> Iterator[psycopg.Connection[Any]]:
+    with proxy.connect() as connection:
+        yield connection
+
+
+def stored(database: Database) -> list[tuple[Any, ...]]:
+    return database.execute("SELECT queue, payload #>> '{}', label FROM jobs ORDER BY id")
+
+
+CALLS = [
+    ("SELECT enqueue(%s, %s, %s)", ("q", '{"who": "kanarie"}', "kanarie")),
+    ("SELECT enqueue('q', '{\"who\": \"kanarie\"}', 'kanarie')", ()),
+    ("SELECT enqueue(payload => %s, queue => 'q', label => %s)", ('{"who": "kanarie"}', "kanarie")),
+    ("SELECT public.enqueue('q', label => 'kanarie', payload => '{\"who\": \"kanarie\"}'::jsonb)", ()),
+    ("SELECT * FROM enqueue(%s, %s::jsonb, %s)", ("q", '{"who": "kanarie"}', "kanarie")),
+    ("SELECT enqueue_one(ROW('q', %s, %s))", ('{"who": "kanarie"}', "kanarie")),
+    ("SELECT enqueue_one(%s::job_to_defer)", ('(q,"{""who"": ""kanarie""}",kanarie)',)),
+    ('SELECT enqueue_one(\'(q,"{""who"": ""kanarie""}",kanarie)\')', ()),
+    (
+        "SELECT unnest(enqueue_all(%s::job_to_defer[])) AS id",
+        (r'{"(q,\"{\"\"who\"\": \"\"kanarie\"\"}\",kanarie)"}',),
+    ),
+    (
+        "SELECT enqueue_all(ARRAY[ROW('q', %s, %s), ('q', NULL, 'kanarie')]::job_to_defer[])",
+        ('{"who": "kanarie"}', "kanarie"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("sql", "parameters"), CALLS, ids=[sql for sql, _ in CALLS])
+def test_values_are_sealed_at_the_call(
+    database: Database, connection: psycopg.Connection[Any], sql: str, parameters: tuple[str, ...]
+) -> None:
+    connection.execute(sql, parameters)
+    queue, payload, label = stored(database)[0]
+    assert (queue, payload[:5], label[:5]) == ("q", "pgv1:", "pgv1:")
+    row = connection.execute(
+        "SELECT queue, payload, label FROM jobs WHERE label = 'kanarie' LIMIT 1"
+    ).fetchone()
+    assert row == ("q", {"who": "kanarie"}, "kanarie")
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_composites_as_drivers_send_them(
+    database: Database, connection: psycopg.Connection[Any], *, binary: bool
+) -> None:
+    info = CompositeInfo.fetch(connection, "job_to_defer")
+    assert info is not None
+    register_composite(info, connection)
+    jobs = [
+        info.python_type("q", json.dumps({"who": f'kanarie, "{i}" \\ (x)'}), "kanarie") for i in range(3)
+    ] + [info.python_type("q", None, None)]
+    cursor = connection.cursor(binary=binary)
+    rows = cursor.execute("SELECT unnest(enqueue_all(%s::job_to_defer[])) AS id", [jobs]).fetchall()
+    assert [number for (number,) in rows] == [1, 2, 3, 4]
+    assert all(payload is None or payload.startswith("pgv1:") for _, payload, _ in stored(database))
+    found = cursor.execute("SELECT payload, label FROM fetch_jobs('q')").fetchall()
+    assert found[0] == ({"who": 'kanarie, "0" \\ (x)'}, "kanarie")
+    assert found[3] == (None, None)
+
+
+def test_rows_that_functions_give_are_opened(connection: psycopg.Connection[Any]) -> None:
+    connection.execute("SELECT enqueue('q', '{\"who\": \"kanarie\"}', 'kanarie')")
+    payload = {"who": "kanarie"}
+    for sql, expected in (
+        ("SELECT queue, payload, label FROM fetch_job('q')", ("q", payload, "kanarie")),
+        ("SELECT j.* FROM fetch_jobs('q') AS j", (1, "q", payload, "kanarie", None)),
+        ("SELECT (fetch_job('q')).payload", (payload,)),
+        ("SELECT peek(1)", (payload,)),
+        ("SELECT * FROM peek(1) AS it", (payload,)),
+        ("SELECT what, number FROM overview()", (payload, 1)),
+        ("SELECT o.* FROM jobs, LATERAL overview() o WHERE jobs.label = 'kanarie'", (1, payload)),
+        ("SELECT find_label('kanarie')", (1,)),
+        ("SELECT find_label(label) FROM jobs", (1,)),
+    ):
+        assert connection.execute(sql).fetchone() == expected, sql
+
+
+def test_procedures_and_storage_in_bytea(database: Database, connection: psycopg.Connection[Any]) -> None:
+    connection.execute("SELECT enqueue('q', NULL)")
+    connection.execute("CALL relabel(1, %s)", ["kanarie"])
+    connection.execute("SELECT schedule(1, %s)", ["1973-03-31"])
+    connection.execute("SELECT schedule(1, '1973-03-31')")
+    row = connection.execute("SELECT label, due FROM jobs WHERE due IS NOT NULL")
+    assert row.fetchone() == ("kanarie", date(1973, 3, 31))
+    [(due,)] = database.execute("SELECT due FROM jobs")
+    assert due.startswith(b"\xffPV")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT enqueue('q', to_jsonb('kanarie'::text))",
+        "SELECT enqueue('q', payload => '{}', label => lower('KANARIE'))",
+        "SELECT enqueue_all(ARRAY(SELECT ROW('q', '{}', 'kanarie')::job_to_defer))",
+        "SELECT enqueue(label, payload) FROM jobs",
+        "SELECT enqueue('q', payload, label || 'kanarie') FROM jobs",
+        "SELECT enqueue('q', NULL, 'kanarie', 'kanarie')",
+        "SELECT upper(peek(1)::text)",
+        "SELECT * FROM fetch_jobs('q') ORDER BY payload",
+        "SELECT number FROM overview() WHERE what = '{}'",
+    ],
+)
+def test_what_cannot_be_protected_is_refused(connection: psycopg.Connection[Any], sql: str) -> None:
+    with pytest.raises(errors.FeatureNotSupported):
+        connection.execute(sql)
+
+
+def test_a_function_made_a_moment_ago(database: Database, connection: psycopg.Connection[Any]) -> None:
+    """Its parameters are read before it is called; made past pgveil, too."""
+    database.execute(
+        "DROP FUNCTION enqueue;"
+        "CREATE FUNCTION enqueue(payload jsonb, queue text) RETURNS bigint LANGUAGE sql AS"
+        " 'INSERT INTO jobs (queue, payload) VALUES (queue, payload) RETURNING id'"
+    )
+    connection.execute("COMMENT ON TABLE jobs IS 'read again'; CREATE SCHEMA other")
+    connection.execute("SELECT enqueue('{\"who\": \"kanarie\"}', 'q')")
+    assert stored(database)[0][1].startswith("pgv1:")
