@@ -55,6 +55,7 @@ class Relation:
 
     `columns` stand in the order of attnum, dropped ones left out. `parents` come from pg_inherits, for
     partitions and for inheritance alike. `dependents` are read for protected relations only.
+    `definition_path` is the search_path under which a view's definition has the names that stand in it.
     """
 
     oid: int
@@ -66,6 +67,7 @@ class Relation:
     unique_indexes: tuple[tuple[str, ...], ...] = ()
     parents: tuple[int, ...] = ()
     dependents: tuple[Dependent, ...] = ()
+    definition_path: tuple[str, ...] = ()
 
     def column(self, name: str) -> Column | None:
         for column in self.columns:

@@ -81,6 +81,14 @@ class Backend:
             frames.COPY_DONE: self._copy_done,
             frames.FUNCTION_CALL_RESPONSE: self._function_called,
         }
+        self._of_inquiry = {
+            **self._handlers,
+            frames.PARSE_COMPLETE: self._swallowed,
+            frames.BIND_COMPLETE: self._swallowed,
+            frames.COMMAND_COMPLETE: self._swallowed,
+            frames.CLOSE_COMPLETE: self._inquiry_closed,
+            frames.ERROR_RESPONSE: self._inquiry_failed,
+        }
 
     @property
     def partial(self) -> bool:
@@ -117,6 +125,8 @@ class Backend:
             at = pass_reply(self._state, data, at)
         out = self._state.to_frontend
         handlers, rows = self._handlers, self._rows
+        if self._state.inquiry is not None:
+            handlers = self._of_inquiry
         unpack = LENGTH.unpack_from
         while size - at >= HEADER:
             kind = data[at]
@@ -308,6 +318,34 @@ class Backend:
         if head.plan is not None:
             apply_effects(self._state, head.plan.first.effects, b"")
         return None
+
+    # --- inquiries --------------------------------------------------------------------------------------
+
+    def _swallowed(self, data: bytes, at: int, end: int) -> bytes | None:
+        self._expect(Kind.INQUIRY)
+        return b""
+
+    def _inquiry_closed(self, data: bytes, at: int, end: int) -> bytes | None:
+        state = self._state
+        self._expect(Kind.INQUIRY)
+        inquiry = state.inquiry
+        if inquiry is not None and inquiry.closed():
+            state.replies.popleft()
+            state.inquiry = None
+            state.catalog_seen(inquiry.answer())
+        return b""
+
+    def _inquiry_failed(self, data: bytes, at: int, end: int) -> bytes | None:
+        """The error is that of the statement that waits; a position in pgveil's own text says nothing."""
+        state = self._state
+        inquiry, state.inquiry = state.inquiry, None
+        if inquiry is None:
+            return self._error(data, at, end)
+        state.owes_ready = inquiry.of_query
+        self._error(data, at, end)
+        fields = dict(ErrorResponse.parse(data[at + HEADER : end]).fields)
+        fields.pop("P", None)
+        return ErrorResponse(fields).pack()
 
     # --- descriptions -----------------------------------------------------------------------------------
 

@@ -30,12 +30,11 @@ def apply_effects(state: State, effects: Iterable[Effect], tag: bytes) -> None:
                 _set_search_path(state, effect)
             case TransactionChange():
                 _transaction(state, effect, tag)
-            case CatalogChange(names):
-                state.catalog_changed = True
-                state.changed_names |= names
+            case CatalogChange():
+                state.change_catalog(effect)
             case PrepareName(name, plan, text):
                 view = state.view()
-                statement = Statement(text, plan, state.context.planner(), view, (), state.names.segment)
+                statement = Statement(text, plan, state.planner(), view, (), state.names.segment)
                 statement.certain = True
                 state.names.statements[name.encode()] = statement
             case DropName(None):
@@ -68,11 +67,15 @@ def _transaction(state: State, effect: TransactionChange, tag: bytes) -> None:
     match effect.kind:
         case "commit":
             path.end(committed=tag != b"ROLLBACK")
+            state.end_of_changes()
         case "rollback":
             path.end(committed=False)
+            state.end_of_changes()
         case "savepoint":
             path.savepoint(effect.name)
         case "rollback_to":
             path.rollback_to(effect.name)
+            if state.uncommitted is not None:
+                state.change_catalog(CatalogChange())
         case "release":
             path.release(effect.name)

@@ -16,6 +16,7 @@ from proxy.errors import ProtocolViolation, ServerError
 from proxy.protector import MissingKey, wire_oid
 from proxy.session.binds import Sealed, sealed_bind
 from proxy.session.copy_input import CopyInput
+from proxy.session.inquiry import Inquiry
 from proxy.session.names import Portal, Statement, Uncertain
 from proxy.session.planning import Planning, Wait
 from proxy.session.replies import (
@@ -41,6 +42,7 @@ POISON = b"refused by pgveil"  # a text that no version of the grammar knows
 _POISON_NAME = b"pgveil"
 _AFTER_BIND = (frames.DESCRIBE, frames.EXECUTE)
 _FLUSH = frame(frames.FLUSH)
+_SYNC = frame(frames.SYNC)
 _STATEMENT, _PORTAL = ord("S"), ord("P")
 _FAILED = ord("E")  # status of a failed transaction
 _HELD = 1 << 16  # bytes held while waiting, above which the client is not read
@@ -150,6 +152,8 @@ class Frontend:
                 self._forward(out, data, start, at)
                 if wait.flush:
                     out.append(_FLUSH)
+                if wait.inquiry is not None:
+                    self._inquire(wait.inquiry, kind)
                 self.waiting = True
                 self._buffer += data[at:]
                 return
@@ -167,6 +171,14 @@ class Frontend:
             if size - at < HEADER:
                 self._needed = HEADER
 
+    def _inquire(self, inquiry: Inquiry, kind: int) -> None:
+        """Ask the server, before the message of a kind that waits."""
+        state = self._state
+        inquiry.of_query = kind == frames.QUERY
+        state.inquiry = inquiry
+        state.replies.append(inquiry)
+        state.to_backend.append(inquiry.request())
+
     @staticmethod
     def _forward(out: list[bytes], data: bytes, start: int, end: int) -> None:
         if start < end:
@@ -183,7 +195,7 @@ class Frontend:
     def _query(self, data: bytes, at: int, end: int) -> bytes | None:
         state = self._state
         if state.skipping:
-            return b""
+            return self._skip_query()
         text = _text(data, at + HEADER, end)
         try:
             planned = self._planning.plan(text)
@@ -202,10 +214,20 @@ class Frontend:
         state.replies.append(Reply(Kind.QUERY, plan=plan, widths=rendered[1] if rendered else None))
         return frame(frames.QUERY, rendered[0] + b"\0") if rendered else None
 
+    def _skip_query(self) -> bytes:
+        """The server does not read a query before a Sync: one that has its error already gets that Sync."""
+        state = self._state
+        if not state.owes_ready:
+            return b""
+        state.owes_ready = state.skipping = False
+        state.names.segment += 1
+        state.replies.append(SYNC)
+        return _SYNC
+
     def _note_effects(self, plan: TextPlan) -> None:
         """Whether the next statement has to wait for what this one does to the session."""
         state = self._state
-        unsettled = state.search_path.uncommitted or state.catalog_changed
+        unsettled = state.search_path.uncommitted or state.uncommitted is not None
         for statement in plan.statements:
             for effect in statement.effects:
                 if not isinstance(effect, TransactionChange) or (unsettled and effect.kind != "begin"):
@@ -227,7 +249,7 @@ class Frontend:
             types = () if plan.parameters is None else _read(Parse, data, at, end).types
             widths = rendered[1] if rendered else None
             statement = Statement(
-                sql, plan, state.context.planner(), state.view(), types, state.names.segment, widths
+                sql, plan, state.planner(), state.view(), types, state.names.segment, widths
             )
             undo = state.names.parse(name, statement)
         except Uncertain:
@@ -276,7 +298,7 @@ class Frontend:
             raise Wait(flush=True) from None
         if statement is None:
             return self._bind_unknown(name)
-        if not statement.confirmed(state.context.planner(), state.view()):
+        if not statement.confirmed(state.planner(), state.view()):
             try:
                 self._planning.confirm(statement)
             except ServerError as error:

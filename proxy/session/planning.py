@@ -8,26 +8,29 @@ from typing import NoReturn
 from crypto.manager import KeyNeed
 from proxy.errors import InvalidValue, KeysUnavailable, Refused, ServerError
 from proxy.protector import key_need
+from proxy.session.inquiry import Inquiry
 from proxy.session.names import Statement, Uncertain
 from proxy.session.requests import FetchKeys, RefreshCatalog
 from proxy.session.state import Resume, State
-from proxy.sql.context import UnknownRelations
-from proxy.sql.plan import Widths
+from proxy.sql.context import UnknownRelations, Unseen
+from proxy.sql.plan import CatalogChange, Widths
 from proxy.sql.planner import UNKNOWN, Planned
 from proxy.sql.render import render
 
 _IDLE = ord("I")
+_FAILED = ord("E")
 
 
 class Wait(Exception):
     """The message cannot be judged before outstanding replies, or an errand of the shell, are done.
 
-    `flush`: the server has to be made to answer.
+    `flush`: the server has to be made to answer. `inquiry`: what it has to be asked.
     """
 
-    def __init__(self, *, flush: bool = False) -> None:
+    def __init__(self, *, flush: bool = False, inquiry: Inquiry | None = None) -> None:
         super().__init__("wait")
         self.flush = flush
+        self.inquiry = inquiry
 
 
 class Planning:
@@ -46,16 +49,20 @@ class Planning:
         state = self._state
         if state.barrier and state.replies:
             raise Wait(flush=True)
-        if state.catalog_changed and state.status == _IDLE and not state.replies:
+        if state.catalog_changed and not state.replies:
             self._read_catalog(None)
         if self.error is not None:
             self._raise_error()
-        planner = state.context.planner()
+        planner = state.planner()
         encoded = text if state.utf8 and text.isascii() else self._utf8(text)
         if encoded is None:
             if planner.mentions(text.decode("latin-1")):
                 raise InvalidValue("the statement is not in the client's encoding", sqlstate="22021")
+            if state.unseen:
+                self._ask(Unseen())
             return Planned(UNKNOWN)
+        if state.unseen and state.backslash_quotes and b"\\" in encoded:
+            self._ask(Unseen())
         if state.backslash_quotes and b"\\" in encoded and planner.mentions_bytes(encoded):
             raise Refused(
                 "a backslash in a statement on protected tables, while standard_conforming_strings is off",
@@ -69,12 +76,14 @@ class Planning:
             # what was looked for may bring up more, where somebody else has had it read meanwhile
             self._looked_for = looked_for | unknown.names
             self._read_catalog(unknown.names or None)
+        except Unseen as unseen:
+            self._ask(unseen)
         except Uncertain:
             raise Wait(flush=True) from None
 
     def confirm(self, statement: Statement) -> None:
         """Make sure that a prepared statement still means what it did. Raises Wait, or Refused if not."""
-        planner, view = self._state.context.planner(), self._state.view()
+        planner, view = self._state.planner(), self._state.view()
         if not statement.confirmed(planner, view):
             statement.confirm(self.plan(statement.sql).plan, planner, view)
 
@@ -112,6 +121,21 @@ class Planning:
         self._state.catalog_changed = False
         self._read_again = names is None
         raise Wait
+
+    def _ask(self, unseen: Unseen) -> NoReturn:
+        """Have the server say what the transaction sees. Raises Wait, or what is given if that is known."""
+        state = self._state
+        if state.replies:
+            raise Wait(flush=True)
+        uncommitted = state.uncommitted
+        if state.status == _FAILED or (uncommitted is None and state.status == _IDLE):
+            raise unseen  # it is not done, or has been read from the committed catalogue
+        if uncommitted is not None and uncommitted.seen:
+            raise unseen
+        if uncommitted is None:  # something other than DDL has made what is not known
+            state.change_catalog(CatalogChange())
+        assert state.uncommitted is not None
+        raise Wait(inquiry=Inquiry(state.uncommitted.names))
 
     def _utf8(self, text: bytes) -> bytes | None:
         """The text in UTF-8; None where it is not in the client's encoding."""

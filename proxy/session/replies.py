@@ -33,6 +33,7 @@ class Kind:
     CLOSE = 64
     SYNC = 128
     FUNCTION_CALL = 256
+    INQUIRY = 512  # pgveil's own (inquiry.py)
 
 
 class Reply:

@@ -66,7 +66,7 @@ def _make_rewriter(
 
 def described(state: State, body: bytes, results: Results | None) -> Described:
     """The body of a RowDescription, judged; each is judged once. Raises Contradiction."""
-    known = state.context.planner().descriptions
+    known = state.planner().descriptions
     place = (id(results), body)
     if (found := known.get(place)) is None:
         description = RowDescription.parse(body)
@@ -102,7 +102,7 @@ def _shown(field: FieldDescription, column: ResultColumn) -> FieldDescription:
 
 def _confirm(state: State, description: RowDescription, columns: tuple[ResultColumn | None, ...]) -> None:
     """The second witness: what the server says of each column's origin."""
-    binding = state.context.planner().binding
+    binding = state.planner().binding
     for field, column in zip(description.fields, columns, strict=True):
         known = binding.catalog.relations.get(field.table_oid)
         if not field.table_oid or known is None or known.kind not in "rpf":
@@ -139,7 +139,7 @@ def _options(state: State, plan: CopyPlan) -> CopyOptions:
         plan.options,
         columns=plan.names,
         encoding=state.settings.encoding,
-        server_version=state.context.planner().binding.catalog.server_version,
+        server_version=state.planner().binding.catalog.server_version,
         table=plan.table,
     )
 

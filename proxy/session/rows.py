@@ -73,7 +73,7 @@ class ResultRows:
         """Whether a message that is not there whole may leave in parts."""
         if self.discarding:
             return False
-        if kind == DATA_ROW:
+        if kind == DATA_ROW and self._state.inquiry is None:
             self.plain = self.plain or self.results() is None
             return self.plain
         return kind == COPY_DATA and self.copy_out is None
@@ -86,6 +86,9 @@ class ResultRows:
             return b"", end
         rewriter = self._rewriter or self._begin(data, at)
         if rewriter is None:
+            if (inquiry := self._state.inquiry) is not None:
+                inquiry.row(data[at + HEADER : end])
+                return b"", end
             self.plain = True
             return None, end
         pieces: list[bytes] = []

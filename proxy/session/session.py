@@ -131,7 +131,7 @@ class Session:
         if state.replies and state.copy_mode is None:
             return
         if not state.replies:
-            state.barrier = False
+            state.barrier = state.uncommitted is not None and state.status == _IDLE  # a Sync ends it
             state.names.replaced.clear()
         if self._frontend.waiting and not state.requests:
             self._guarded(self._frontend.resume)

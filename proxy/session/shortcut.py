@@ -57,7 +57,7 @@ def _executed(portal: Portal) -> Reply:
 def pass_reply(state: State, data: bytes, at: int) -> int:
     """Past the answers to plain statements, ReadyForQuery included; no result and no COPY is open."""
     replies, size, length = state.replies, len(data), LENGTH.unpack_from
-    known = state.context.planner().descriptions
+    known = state.planner().descriptions
     while replies and size - at >= HEADER:
         kind, head = data[at], replies[0]
         end = at + 1 + length(data, at + 1)[0]

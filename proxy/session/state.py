@@ -10,12 +10,14 @@ from crypto.keyring import Keyring
 from proxy.errors import ServerError
 from proxy.protector import Protector
 from proxy.session.copy import CopyTransformer
+from proxy.session.inquiry import Answer, Inquiry
 from proxy.session.names import Names
 from proxy.session.replies import SYNC, Replies
 from proxy.session.requests import Request
 from proxy.session.search_path import SearchPath
 from proxy.session.startup_options import initial_search_path
-from proxy.sql.plan import Results, TextPlan
+from proxy.session.uncommitted import Uncommitted
+from proxy.sql.plan import CatalogChange, Results, TextPlan
 from proxy.sql.planner import Planner, SessionView
 from proxy.sql.search_path import effective, parse_search_path
 from proxy.values import Settings, python_encoding
@@ -59,8 +61,14 @@ class State:
         self.failed = False  # an error since the last ReadyForQuery
         self.skipping = False  # the server ignores messages up to the next Sync
         self.barrier = False  # replies are outstanding that change what the next statement means
-        self.catalog_changed = False  # DDL went by that no snapshot has
-        self.changed_names: frozenset[str] = frozenset()  # relations that the open transaction has changed
+        self.catalog_changed = False  # DDL was committed that no snapshot has
+        self.planner = (
+            context.planner
+        )  # or of the session's own, while the open transaction has DDL of its own
+        self.uncommitted: Uncommitted | None = None  # that DDL
+        self.unseen = False  # it has to be asked for (inquiry.py)
+        self.inquiry: Inquiry | None = None  # which is being answered
+        self.owes_ready = False  # the simple query that waited for it has failed with it
         self.copy_in: CopyTransformer | None = None
         self.copy_skipped = 0  # rows of the COPY at hand that ON_ERROR ignore has left out here
         self.copy_mode: int | None = None  # type byte of the CopyResponse while a COPY is open
@@ -123,28 +131,49 @@ class State:
             False  # a value did not open: the client was told of an error that the server knows not
         )
         self.failed = False
-        self.changed_names = frozenset()
+        self.end_of_changes()
         if not self.replies:
             self.names.end_of_transaction()
         self.unsettled = bool(self.replies)  # then portals stay until the last of them has come
-        if self.catalog_changed:
-            self.announce_ddl = True
+
+    # --- the catalogue ----------------------------------------------------------------------------------
+
+    def change_catalog(self, change: CatalogChange) -> None:
+        """DDL has gone by, or some of the open transaction's was undone: it is not known any more."""
+        if self.uncommitted is None:
+            self.uncommitted = Uncommitted()
+            self.planner = self._own_planner
+        self.uncommitted.change(change)
+        self.unseen = self.unsettled = True
+
+    def catalog_seen(self, answer: Answer) -> None:
+        """The server has said what the open transaction sees."""
+        if self.uncommitted is not None:
+            self.uncommitted.answered(answer)
+        self.unseen = False
+
+    def _own_planner(self) -> Planner:
+        shared = self.context.planner()
+        return self.uncommitted.planner(shared) if self.uncommitted is not None else shared
+
+    def end_of_changes(self) -> None:
+        """The open transaction is over: what it has done to the catalogue is to be read by everybody."""
+        if self.uncommitted is not None:
+            self.uncommitted, self.unseen = None, False
+            self.planner = self.context.planner
+            self.catalog_changed = self.announce_ddl = True
 
     def view(self) -> SessionView:
         """What a plan may ask of this session. It stays the same object while nothing in it changes."""
         path, view = self.search_path, self._view
-        if (
-            view is not None
-            and self._view_version == path.version
-            and (view.uncommitted is self.changed_names or view.uncommitted == self.changed_names)
-        ):
+        if view is not None and self._view_version == path.version and view.unseen is self.unseen:
             return view
         self._view_version = path.version
         view = self._view = SessionView(
             None if path.value is None else effective(path.value, self.context.user),
             self._prepared,
             self._cursor,
-            self.changed_names,
+            self.unseen,
             path.uncommitted,
         )
         return view
@@ -158,7 +187,7 @@ class State:
         statement = self.names.statements.get(name.encode())
         if statement is None:
             return None
-        planner, view = self.context.planner(), self.view()
+        planner, view = self.planner(), self.view()
         if not statement.confirmed(planner, view):
             statement.confirm(planner.plan(statement.sql, view, final=True).plan, planner, view)
         return statement.plan

@@ -20,6 +20,34 @@ from proxy.sql.value import CastSite
 SERVER_SCHEMAS = SYSTEM_SCHEMAS | {"pg_toast", "pg_temp"}
 
 
+APART = "Send it apart from the statement that makes it, and after that."
+
+
+class Unseen(Refused):
+    """The open transaction, or the text itself, has changed what a name means, and that was not seen yet."""
+
+    def __init__(
+        self,
+        message: str = "the catalogue was changed in a transaction that is still open",
+        *,
+        sqlstate: str | None = None,
+        detail: str | None = "What the statement means now has not been seen by pgveil.",
+        hint: str | None = APART,
+    ) -> None:
+        super().__init__(message, sqlstate=sqlstate, detail=detail, hint=hint)
+
+
+class UnreadView(Refused):
+    """A view whose definition could not be read with the catalogue."""
+
+    def __init__(self, view: Relation) -> None:
+        super().__init__(
+            f'the definition of view "{view.schema}.{view.name}" cannot be read now',
+            detail="It may lead to protected columns.",
+            hint="Somebody has locked it, or search_path has a schema before pg_catalog: try again.",
+        )
+
+
 class UnknownRelations(Exception):
     """Names that the catalogue's snapshot lacks: it has to be read again before the statement is judged."""
 
@@ -44,7 +72,7 @@ class Context:
     mentions: Callable[[str], bool]
     prepared: Callable[[str], TextPlan | None] = lambda name: None
     cursors: Callable[[str], Results | None] = lambda name: None
-    changed: frozenset[str] = frozenset()  # relations that the open transaction has changed the meaning of
+    unseen: bool = False  # the open transaction has changed the catalogue, which was not looked at since
     path_unsettled: bool = False  # whether the open transaction has changed search_path
     roles: Roles = field(default_factory=Roles)
     unknown: set[str] = field(default_factory=set)  # relations and functions that the snapshot lacks
@@ -56,6 +84,7 @@ class Context:
     pinned: set[int] = field(default_factory=set)  # literals whose value the plan depends on
     session_dependent: bool = False
     bare_call: Node = None  # the target of a statement that is nothing but SELECT function()
+    changed: frozenset[str] = frozenset()  # relations and functions that this text has changed the meaning of
     changing_views: frozenset[int] = frozenset()  # oids of views that call a function which may set the path
     effects: list[Effect] = field(default_factory=list)
     type_edits: dict[int, tuple[int, str]] = field(default_factory=dict)  # types in DDL
@@ -67,6 +96,7 @@ class Context:
 
     def called(self, name: str) -> None:
         """A function of this name is called, in any schema: one that may change search_path may do so."""
+        self.look()
         catalog = self.binding.catalog
         if name in catalog.path_changers or name in self.changed:
             self.lose_search_path()
@@ -79,6 +109,11 @@ class Context:
 
     # --- names ------------------------------------------------------------------------------------------
 
+    def look(self) -> None:
+        """The catalogue is about to be asked. Raises Unseen where it is not as the transaction sees it."""
+        if self.unseen:
+            raise Unseen
+
     def relation(self, node: Node) -> Relation | None:
         """The relation that a name means; None for one that cannot hold a protected column.
 
@@ -86,16 +121,16 @@ class Context:
         may or may not mean a protected relation.
         """
         name, schema = node.relname, node.schemaname
+        if schema and (schema in SERVER_SCHEMAS or schema.startswith("pg_temp")):
+            return None
+        self.look()
         catalog = self.binding.catalog
         if name in self.changed:
-            raise Refused(
-                f'relation "{name}" was changed in a transaction that is still open',
-                detail="What it is now cannot be seen by pgveil yet, and it may hold protected columns.",
-                hint="Commit the transaction first.",
+            raise Unseen(
+                f'relation "{name}" is changed by the same text',
+                detail="What it is then cannot be seen by pgveil yet, and it may hold protected columns.",
             )
         if schema:
-            if schema in SERVER_SCHEMAS or schema.startswith("pg_temp"):
-                return None
             found = catalog.lookup(schema, name)
         elif self.search_path is None:
             found = self._anywhere(name)

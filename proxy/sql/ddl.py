@@ -164,11 +164,12 @@ def create_function(context: Context, node: Node) -> None:
     name = node.funcname[-1].sval
     known = name in context.binding.catalog.path_changers
     if known or _may_change_path(context, node.options or (), node.sql_body):
-        changes(context, name)
+        changes(context, function=name)
 
 
 def _refuse_protected_names(context: Context, node: Node) -> None:
     """Code may not name a protected table, nor put its name together from literals."""
+    context.look()
     bodies = [item.sval for item in descendants(node) if isinstance(item, ast.String)]
 
     def named(text: str) -> bool:
@@ -203,9 +204,11 @@ def _may_change_path(context: Context, options: Iterable[Node], parsed_body: Nod
 def rename(context: Context, node: Node) -> None:
     """ALTER ... RENAME: the policy knows columns by name, so that it has to be changed first."""
     kind = node.renameType.name
-    changes(context, *_touched_names(context, node.relation, node.newname), *_new_path_changer(context, node))
+    names = _touched_names(context, node.relation, node.newname)
     if kind == "OBJECT_SCHEMA":
         _require_schema(context, node.subname, node.newname)
+        names = _names_in(context, {node.subname, node.newname})
+    changes(context, *names, function=_new_path_changer(context, node))
     relation = context.relation(node.relation) if node.relation is not None else None
     bound = context.binding.of(relation) if relation is not None and relation.kind in "rpf" else {}
     if not bound or relation is None:
@@ -217,21 +220,31 @@ def rename(context: Context, node: Node) -> None:
             _require_followed(context, field, relation.schema, node.newname, name)
 
 
-def _new_path_changer(context: Context, node: Node) -> tuple[str, ...]:
+def _names_in(context: Context, schemas: set[str]) -> tuple[str, ...]:
+    """The names of all relations of some schemas."""
+    context.look()
+    relations = context.binding.catalog.relations.values()
+    return tuple(relation.name for relation in relations if relation.schema in schemas)
+
+
+def _new_path_changer(context: Context, node: Node) -> str | None:
     """The new name of a function that may change search_path: nobody else knows it yet."""
     kinds = ("OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE", "OBJECT_AGGREGATE")
     if node.renameType.name not in kinds:
-        return ()
+        return None
+    context.look()
     known = node.object.objname[-1].sval in context.binding.catalog.path_changers
-    return (node.newname,) if known else ()
+    return str(node.newname) if known else None
 
 
 def _touched_names(context: Context, node: Node, *new: str) -> tuple[str, ...]:
     """The names of a relation with protected columns, before and after: nobody else knows the new one yet."""
-    relation = context.relation(node) if node is not None else None
-    if relation is None or not any(value.protected for _, value in context.columns(relation)):
+    if node is None:
         return ()
-    return (relation.name, *new)
+    relation, names = context.relation(node), (node.relname, *new)
+    protected = relation is not None and any(value.protected for _, value in context.columns(relation))
+    known = any(table in names for _, table in context.binding.policy.tables)
+    return names if protected or known else ()
 
 
 def _require_schema(context: Context, old: str, new: str) -> None:

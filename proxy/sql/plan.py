@@ -200,12 +200,14 @@ class SettingChange:
 
 @dataclass(frozen=True, slots=True)
 class CatalogChange:
-    """The catalogue changes: the snapshot is read again before the next statement is analysed.
+    """The catalogue changes: it is looked at again before the next statement is analysed.
 
-    `names`: relations that may mean protected columns now, which nobody else can see before the commit.
+    `names`: relations, some of which may mean protected columns now; `functions`: which may now change
+    search_path. Nobody else can see either before the commit.
     """
 
     names: frozenset[str] = frozenset()
+    functions: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

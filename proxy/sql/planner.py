@@ -15,7 +15,7 @@ from policy.server_code import in_any_spelling
 from proxy.errors import Refused
 from proxy.sql.cache import PlanCache
 from proxy.sql.catalog_types import CatalogTypes
-from proxy.sql.context import Context, UnknownRelations
+from proxy.sql.context import APART, Context, UnknownRelations, UnreadView, Unseen
 from proxy.sql.default_texts import DefaultTexts
 from proxy.sql.parse import Node, Parsed, SyntaxFailure, ast, parse
 from proxy.sql.plan import (
@@ -54,7 +54,6 @@ UNKNOWN = TextPlan(
 )  # of a text that may do anything but touch what is protected
 _REPEATED = 2_000  # texts without literals that are found without being split,
 _SHORT = 2_000  # bytes of such a text at most
-_UNSEEN = "A {} made in a transaction that is still open cannot be seen by pgveil yet."
 Names = frozenset[str]
 _PASSES = 8  # each pass finds at least one new role; more than a few means a statement built to be slow
 
@@ -66,7 +65,7 @@ class SessionView:
     search_path: tuple[str, ...] | None = ("public",)  # None: not known
     prepared: Callable[[str], TextPlan | None] = lambda name: None
     cursors: Callable[[str], Results | None] = lambda name: None
-    uncommitted: frozenset[str] = frozenset()  # relations that the open transaction has changed
+    unseen: bool = False  # the open transaction has changed the catalogue in a way that is not known
     path_unsettled: bool = False  # whether the open transaction has changed search_path
 
 
@@ -120,7 +119,7 @@ class Planner:
         Raises Refused (or another ServerError) for what cannot be proved safe, and UnknownRelations where the
         catalogue has to be read again first (`final`: it has been; `looked_for`: as far as these names go).
         """
-        if session.uncommitted:
+        if session.unseen:
             return self._plan_anew(text, pieces_of(text), session, None if final else looked_for)
         path = session.search_path
         if (repeated := self._repeated.get((path, text))) is not None:
@@ -147,7 +146,7 @@ class Planner:
         if self.outdated_since_read and looked_for is not None:
             raise UnknownRelations(frozenset())
         pieces = split(cut)
-        if pieces is not None and pieces.groups and not session.uncommitted:
+        if pieces is not None and pieces.groups and not session.unseen:
             entry = self.cache.get(session.search_path, pieces.shape)
             plan = entry.plan or entry.plan_for(pieces.literals) if entry is not None else None
             if plan is not None:
@@ -155,7 +154,9 @@ class Planner:
         if len(text) > _LONG and not self.mentions_bytes(text):
             # too long to be worth a parse, and it names nothing protected
             constant = b"".join(pieces.parts) if pieces is not None else text
-            if not (session.uncommitted or _MAY_CHANGE.search(constant) or self._calls.search(constant)):
+            if session.unseen:
+                raise Unseen
+            if not (_MAY_CHANGE.search(constant) or self._calls.search(constant)):
                 return Planned(PLAIN)
             if len(constant) > _TOO_LONG:
                 return _unparsed(constant)
@@ -172,7 +173,7 @@ class Planner:
         spans = [(start, start + len(pieces.literals[i].decode())) for start, i in offsets.items()]
         if spans != analysis.spans:
             return None
-        if analysis.pinned is not None and len(text) <= _LONG and not session.uncommitted:
+        if analysis.pinned is not None and len(text) <= _LONG and not session.unseen:
             pinned = [offsets[offset] for offset in analysis.pinned if offset in offsets]
             where = (session.search_path, pieces.shape, pieces.literals)
             self.cache.put(*where, pinned, analysis.plan, len(text))
@@ -199,9 +200,16 @@ class Planner:
         except SyntaxFailure:
             if self.mentions(text):
                 raise
+            if session.unseen:
+                raise Unseen from None
             # newer syntax, or an error that the server words better; whatever it does, look again afterwards
             return Analysis(UNKNOWN, None)
-        context, plans = self._passes(parsed, session)
+        try:
+            context, plans = self._passes(parsed, session)
+        except UnreadView:
+            if looked_for is None:
+                raise
+            raise UnknownRelations(frozenset()) from None
         if looked_for is not None and (context.unknown - looked_for or context.unknown_columns):
             raise UnknownRelations(frozenset(context.unknown - looked_for))
         self._require_known(context)
@@ -227,7 +235,7 @@ class Planner:
             self.mentions,
             session.prepared,
             session.cursors,
-            session.uncommitted,
+            session.unseen,
             session.path_unsettled,
             roles,
             changing_views=self._changing_views,
@@ -257,8 +265,8 @@ class Planner:
                         prepared[name] = inner
                     case DeclareCursor(name, results):
                         cursors[name] = results
-                    case CatalogChange(names):
-                        context.changed |= names
+                    case CatalogChange(names, functions):
+                        context.changed |= names | functions
                     case _:
                         pass
             plans.append(plan)
@@ -286,20 +294,20 @@ class Planner:
     def _require_known(self, context: Context) -> None:
         """What the snapshot cannot show, even when read again, may be protected: refuse where it would be."""
         for written, table in context.future:
-            raise Refused(
+            raise Unseen(
                 f'relation "{written}" does not exist',
                 sqlstate="42P01",
-                detail=f'"{table}" is protected by the policy. {_UNSEEN.format("table")}',
-                hint="Commit the transaction that creates it first.",
+                detail=f'"{table}" is protected by the policy, and pgveil cannot see it yet.',
+                hint=APART,
             )
         if context.surplus:
             raise Refused("INSERT has more expressions than target columns", sqlstate="42601")
         for written, column in context.future_columns:
-            raise Refused(
+            raise Unseen(
                 f"column {written} does not exist",
                 sqlstate="42703",
-                detail=f'"{column}" is protected by the policy. {_UNSEEN.format("column")}',
-                hint="Commit the transaction that creates it first.",
+                detail=f'"{column}" is protected by the policy, and pgveil cannot see it yet.',
+                hint=APART,
             )
 
     def _finish(self, context: Context, plans: list[StatementPlan]) -> Analysis:
@@ -347,6 +355,8 @@ class Planner:
 
     def _view_columns(self, relation: Relation) -> Columns:
         """The columns of a view by its definition. Raises Refused where the definition cannot be followed."""
+        if relation.definition is None and not relation.system:
+            raise UnreadView(relation)
         known = self._views.get(relation.oid)
         if known is None:
             self._views[relation.oid] = Refused(f'view "{relation.name}" refers to itself')
@@ -369,7 +379,7 @@ class Planner:
             item = Item([])
             for _ in range(_PASSES):
                 before = len(roles.by_offset)
-                context = self._context(parsed, SessionView(()), roles)
+                context = self._context(parsed, SessionView(relation.definition_path), roles)
                 item = query(context, Scope(), parsed.statements[0])
                 if len(roles.by_offset) == before:
                     break
@@ -426,6 +436,7 @@ def _names_pattern(binding: Binding) -> re.Pattern[str]:
     names = {table for _, table in binding.policy.tables}
     names |= {binding.catalog.relations[oid].name for oid in binding.fields}
     views = [r for r in binding.catalog.relations.values() if r.kind in "vm" and not r.system]
+    names |= {view.name for view in views if view.definition is None}  # what they lead to is not known
     grown = True
     while grown:  # views over views
         pattern = _any_of(names)

@@ -25,9 +25,13 @@ from proxy.sql.value import PLAIN, Value, refuse, require_deterministic, require
 _NO_FIELDS: Mapping[str, Field] = {}
 
 
-def changes(context: Context, *names: str | None) -> None:
-    """The catalogue changes; `names` are relations that may mean protected columns from now on."""
-    context.effects.append(CatalogChange(frozenset(name for name in names if name is not None)))
+def changes(context: Context, *names: str | None, function: str | None = None) -> None:
+    """The catalogue changes; `names` are relations that may mean protected columns from now on.
+
+    `function`: one that may change search_path from now on.
+    """
+    functions = frozenset() if function is None else frozenset({function})
+    context.effects.append(CatalogChange(frozenset(name for name in names if name is not None), functions))
 
 
 def table_scope(columns: Columns, name: str) -> Scope:
@@ -38,6 +42,7 @@ def table_scope(columns: Columns, name: str) -> Scope:
 
 def refuse_shadow(context: Context, node: Node) -> None:
     """A temporary relation under the name of one with protected columns would be taken for it."""
+    context.look()
     catalog = context.binding.catalog
     known = any(
         value.protected for relation in catalog.named(node.relname) for _, value in context.columns(relation)
@@ -57,7 +62,7 @@ def create_table(context: Context, node: Node) -> None:
     bound = _inherited(context, node)
     fields = _fields_of(context, node.relation)
     if bound or fields or context.binding.catalog.named(node.relation.relname):
-        changes(context, node.relation.relname if bound else None)
+        changes(context, node.relation.relname if bound or fields else None)
     # else its first use will find that the snapshot lacks it: schemas are made without reading each time
     _refuse_bounds(context, node)
     definitions = [item for item in node.tableElts or () if isinstance(item, ast.ColumnDef)]
@@ -105,6 +110,7 @@ def _refuse_bounds(context: Context, node: Node) -> None:
 
 def _fields_of(context: Context, node: Node) -> Mapping[str, Field]:
     """The policy's fields of a table that is being made."""
+    context.look()
     tables = context.binding.policy.tables
     if node.schemaname:
         return tables.get((node.schemaname, node.relname), _NO_FIELDS)

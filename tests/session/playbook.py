@@ -20,6 +20,7 @@ from crypto.envelope import SUITES, from_ascii, is_ascii, is_binary, key_id
 from crypto.keyring import FieldKey, Keyring
 from crypto.keyset import KeyState
 from policy.binding import BoundField
+from policy.types import LogicalType
 from proxy.protector import TEXT, Protector
 from proxy.session.session import Session, SessionContext
 from proxy.sql.planner import Planner
@@ -41,6 +42,9 @@ def fields() -> dict[str, BoundField]:
         for bound in by_number.values():
             schema = "" if bound.field.schema == "public" else f"{bound.field.schema}."
             found[f"{schema}{bound.field.table}.{bound.field.column}"] = bound
+    for field in world().policy.tables["public", "planned"].values():  # a table that is yet to be made
+        logical = field.type or LogicalType("text")
+        found[f"planned.{field.column}"] = BoundField(field, logical, logical.storage, 0, 0, 0)
     return found
 
 

@@ -83,11 +83,14 @@ def test_cursors(state: State) -> None:
 
 def test_the_catalogue(state: State) -> None:
     done(state, CatalogChange(frozenset({"names"})))
-    assert state.catalog_changed
-    assert state.view().uncommitted == {"names"}
+    assert state.view().unseen
+    assert state.uncommitted is not None
+    assert state.uncommitted.names == {"names"}
+    assert not state.catalog_changed
     state.end_of_transaction()
+    assert state.catalog_changed
     assert state.announce_ddl
-    assert state.view().uncommitted == frozenset()
+    assert not state.view().unseen
 
 
 def test_settings_come_from_the_server(state: State) -> None:

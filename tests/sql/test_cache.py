@@ -104,7 +104,7 @@ def test_a_text_that_is_repeated_is_found_whole_and_still_judged_by_the_path() -
     assert shown[0] is not None
     assert shown[1] is shown[2] is shown[0]
     assert plan_of(planner, text, SessionView(("audit",))).plain
-    changed = SessionView(("public",), uncommitted=frozenset({"users"}))
+    changed = SessionView(("public",), unseen=True)
     with pytest.raises(ServerError, match="still open"):
         plan_of(planner, text, changed)
 
@@ -113,7 +113,7 @@ def test_what_the_open_transaction_has_changed_is_not_taken_from_the_cache() -> 
     planner = Planner(world())
     text = "SELECT 1 FROM names WHERE name = 'a'"
     assert plan_of(planner, text).plain
-    changed = SessionView(uncommitted=frozenset({"names"}))
+    changed = SessionView(unseen=True)
     with pytest.raises(ServerError, match="still open"):
         plan_of(planner, text, changed)
     assert plan_of(planner, text).plain
