@@ -227,7 +227,8 @@ def _column_edit(statement: _Statement, node: Node, parent: Node) -> Edits:
             return _row_edit(statement, source, node, parent, len(names))
     if len(names) > 2 and (source := _source(statement, names[:-1])) is not None:
         first, last = _span(statement, node.location, len(names))
-        return {statement.tokens[first].start: (statement.tokens[last - 2].start, "")}
+        own = statement.tokens[last - 2]  # in place of all, so that an error's position is the beginning
+        return {statement.tokens[first].start: (own.end, own.text)}
     return {}
 
 

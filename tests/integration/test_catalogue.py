@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import psycopg
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
@@ -43,7 +44,10 @@ CREATE VIEW public.gathered AS
 CREATE MATERIALIZED VIEW public.kept_days AS SELECT day, nick FROM public.days;
 COMMENT ON COLUMN public.users.born IS 'a date';
 """
-_POLICY = KINDS_POLICY + "  parted:\n    born: {class: secret, type: date}\n"
+_POLICY = (
+    KINDS_POLICY
+    + "  parted:\n    born: {class: secret, type: date}\n  made:\n    day: {class: secret, type: date}\n"
+)
 
 
 @dataclass(frozen=True)
@@ -360,3 +364,70 @@ def test_a_dump_restores_in_clear_and_through_pgveil(both: Both, tmp_path: Path)
         assert veil.execute("SELECT email, age, nick FROM users") == [("kanarie-1", 1733173317, "kanarie")]
         stored = "SELECT pg_typeof(born)::text, pg_typeof(age)::text FROM users"
         assert sealed.execute(stored) == [("bytea", "bytea")]
+
+
+# --- sessions --------------------------------------------------------------------------------------------
+
+
+def _error(url: str, sql: str) -> tuple[str, str | None]:
+    with psycopg.connect(url, autocommit=True) as connection, pytest.raises(psycopg.Error) as caught:
+        connection.execute(sql)
+    return str(caught.value), caught.value.diag.statement_position
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT attname, a.nope FROM pg_attribute a",
+        "SELECT pg_catalog.pg_attribute.nope FROM pg_catalog.pg_attribute",
+        "SELECT column_name FROM information_schema.columns WHERE nope > 1",
+        "TABLE pg_attribute ORDER BY nope",
+        "SELECT c.attname FROM pg_attribute AS a, pg_class AS c",
+        "SELECT 1 FROM pg_attribute WHERE attname = 1/0",
+    ],
+)
+def test_errors_have_their_place(both: Both, sql: str) -> None:
+    veiled, plain = (_error(url, sql) for url in both.urls())
+    assert veiled == plain
+
+
+def test_a_prepared_statement_outlives_ddl(both: Both) -> None:
+    """It goes on with the types that it was prepared with; a new one sees the new."""
+    sql = (
+        "SELECT attname FROM pg_attribute WHERE attrelid = 'parted'::regclass AND atttypid = 'date'::regtype"
+    )
+    with both.veil.connect() as connection:
+        for _ in range(3):
+            assert connection.execute(sql, prepare=True).fetchall() == [("born",)]
+        connection.execute("ALTER TABLE parted ADD COLUMN died date")
+        try:
+            assert connection.execute(sql, prepare=True).fetchall() == [("born",), ("died",)]
+            assert connection.execute(f"{sql} AND true").fetchall() == [("born",), ("died",)]
+        finally:
+            connection.execute("ALTER TABLE parted DROP COLUMN died")
+
+
+def test_a_new_table_is_seen_once_it_is_committed(both: Both) -> None:
+    sql = "SELECT data_type FROM information_schema.columns WHERE table_name = 'made' AND column_name = 'day'"
+    with both.veil.connect() as connection:
+        connection.execute("CREATE TABLE made (id int, day date)")
+        try:
+            assert connection.execute(sql).fetchall() == [("date",)]
+        finally:
+            connection.execute("DROP TABLE made")
+    assert both.veil.execute(sql) == []
+
+
+def test_an_ordinary_role_sees_what_it_may(both: Both) -> None:
+    """Who is no superuser sees the same columns as of the twin."""
+    sql = "SELECT table_name, column_name, data_type FROM information_schema.columns ORDER BY 1, 2"
+    found = []
+    for database, url in ((both.veil.database, both.veil.dsn("ordinary")), (both.twin, None)):
+        database.execute("GRANT SELECT (id, born) ON users TO ordinary")
+        url = url or database.postgres.dsn(database.name, user="ordinary")
+        with psycopg.connect(url) as connection:
+            found.append(connection.execute(sql).fetchall())
+        database.execute("REVOKE SELECT (id, born) ON users FROM ordinary")
+    assert found[0] == found[1]
+    assert ("users", "born", "date") in found[0]
+    assert ("users", "age", "integer") not in found[0]

@@ -344,3 +344,20 @@ async def test_a_definition_that_was_locked_is_read_when_it_can_be(
             assert relation(await parts.read(), "v1").definition is None
             connection.execute("ROLLBACK")
         assert relation(await parts.check("it is there"), "v1").definition is not None
+
+
+async def test_the_servers_views_that_show_types(database: Database, policy: Policy) -> None:
+    """Their definitions are read once; what not everybody may read stays a view; no policy needs none."""
+    database.execute("CREATE VIEW mine AS SELECT atttypid FROM pg_attribute")
+    names = {"attributes", "column_domain_usage", "column_udt_usage", "columns", "element_types"}
+    async with reader(database, policy) as one:
+        catalog = await one.read()
+        assert {catalog.relations[oid].name for oid in catalog.type_views} == names
+        database.execute("CREATE TABLE users (id int)")
+        assert (await one.check("a new table")).type_views == catalog.type_views
+    database.execute("REVOKE SELECT ON information_schema.columns FROM PUBLIC")
+    async with reader(database, policy) as another:
+        catalog = await another.read()
+        assert {catalog.relations[oid].name for oid in catalog.type_views} == names - {"columns"}
+    async with reader(database, Policy({}, {})) as third:
+        assert (await third.read()).type_views == {}

@@ -162,3 +162,13 @@ JOIN (SELECT pg_class.oid, relname, pg_namespace.nspname AS namespace FROM pg_cl
       JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace) AS oid
   ON oid.oid = att.attrelid AND relname = info.table_name AND namespace = info.table_schema
 WHERE namespace = ANY (ARRAY['public']) ORDER BY namespace, info.table_name, ordinal_position
+
+-- case: merged from | ok
+MERGE INTO plain USING pg_attribute a ON a.attrelid = 'users'::regclass AND a.attname = 'born' AND plain.id = 1
+WHEN MATCHED THEN UPDATE SET name = a.atttypid::regtype::text
+
+-- case: an error has its place in the statement as it was written | error 42703
+SELECT attname, pg_catalog.pg_attribute.nope FROM pg_catalog.pg_attribute
+
+-- case: what is written to the catalogue is not redirected | error 42703
+UPDATE pg_attribute SET nope = 1 WHERE attrelid = 0
