@@ -19,6 +19,7 @@ from proxy.session.copy_input import CopyInput
 from proxy.session.inquiry import Inquiry
 from proxy.session.names import Portal, Statement, Uncertain
 from proxy.session.planning import Planning, Wait
+from proxy.session.quoted_arguments import QuotedArguments
 from proxy.session.replies import (
     BIND,
     ENDS_WITH_READY,
@@ -69,6 +70,7 @@ class Frontend:
         self.waiting = False
         self._planning = Planning(state, self.resume)
         self._copy = CopyInput(state, self._planning)
+        self._quoted = QuotedArguments()
         largest = state.context.max_message_size
         self._limits = {kind: min(limit, largest) for kind, limit in FRONTEND_LIMITS.items()}
         # the server answers a Flush with a body by an error that belongs to no reply
@@ -242,6 +244,7 @@ class Frontend:
         name = _string(data, at + HEADER, end)
         sql = _string(data, at + HEADER + len(name) + 1, end)
         try:
+            self._quoted.require_none(sql)
             planned = self._planning.plan(sql)
             plan = planned.plan
             rendered = self._planning.rendered(planned) if plan.template is not None or plan.writes else None
@@ -261,7 +264,9 @@ class Frontend:
         state.replies.append(reply)
         if rendered is None and plan.parameters is None:
             return None
-        if plan.parameters is None:
+        if plan.parameters is not None:
+            self._quoted.prepared(statement)
+        else:
             types = _read(Parse, data, at, end).types
         return Parse(name, rendered[0] if rendered else sql, _wire_types(plan, types)).pack()
 
@@ -312,6 +317,7 @@ class Frontend:
             formats = _result_formats(data, at + HEADER + len(portal) + len(name) + 2, end)
             self._bound(portal, Portal(statement.plan, formats, statement.widths))
             return None
+        self._quoted.bound(statement)
         try:
             sealed, formats = self._sealed(
                 statement, data, at, at + HEADER + len(portal) + len(name) + 2, end

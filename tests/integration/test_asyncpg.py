@@ -162,6 +162,26 @@ async def test_copy(connection: asyncpg.Connection[Any], source: Any) -> None:
     assert bytes(taken) == b"kanarie-1,1733173317\n"
 
 
+async def test_arguments_of_copy_from_query(connection: asyncpg.Connection[Any]) -> None:
+    """asyncpg would have the server quote them: those of protected columns are refused, others pass."""
+    await connection.execute(
+        "INSERT INTO users (email, note) VALUES ($1, 'a'), ('kanarie-2', 'b')", "kanarie-1"
+    )
+    taken = bytearray()
+
+    async def take(data: bytes) -> None:
+        taken.extend(data)
+
+    with pytest.raises(asyncpg.FeatureNotSupportedError, match="sent in clear"):
+        await connection.copy_from_query("SELECT id FROM users WHERE email = $1", "kanarie-1", output=take)
+    query = "SELECT id FROM users WHERE age = $2 AND note = $1"
+    with pytest.raises(asyncpg.FeatureNotSupportedError, match="sent in clear"):
+        await connection.copy_from_query(query, "a", CANARY_NUMBER, output=take)
+    await connection.copy_from_query("SELECT email FROM users WHERE note = $1", "b", output=take)
+    assert bytes(taken) == b"kanarie-2\n"
+    assert await connection.fetchval("SELECT quote_literal($1::text)", "it's") == "'it''s'"
+
+
 async def test_introspection_and_codecs(connection: asyncpg.Connection[Any]) -> None:
     """asyncpg asks the catalogue about types that it does not know; codecs may be set."""
     await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
