@@ -2,6 +2,7 @@
 
     ServerError                 has severity, SQLSTATE, message, detail, hint, position
     ├── Refused                 0A000  the statement cannot be proved safe, or its mode cannot do it
+    │   └── Outdated            0A000  a prepared statement means something else by now
     ├── InvalidValue            22xxx  a value does not fit the logical type
     ├── CannotOpen              XX001  a stored value is no ciphertext of its field, or was altered
     ├── KeysUnavailable         58000  the keys of a field cannot be had now
@@ -23,6 +24,7 @@ class ServerError(Exception):
 
     severity = "ERROR"
     sqlstate = "XX000"
+    routine: str | None = None  # the server's function, where drivers know an error by it
 
     def __init__(
         self,
@@ -49,6 +51,12 @@ class Refused(ServerError):
     """The statement is refused; nothing of it was sent to the server."""
 
     sqlstate = "0A000"
+
+
+class Outdated(Refused):
+    """A prepared statement means something else by now, in PostgreSQL's words: drivers prepare it anew."""
+
+    routine = "RevalidateCachedQuery"
 
 
 class InvalidValue(ServerError):

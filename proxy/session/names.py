@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from proxy.errors import Refused
+from proxy.errors import Outdated
 from proxy.sql.plan import CopyPlan, Results, StatementPlan, TextPlan, Widths
 from proxy.sql.planner import Planner, SessionView
 
@@ -55,10 +55,10 @@ class Statement:
     def confirm(self, plan: TextPlan, planner: Planner, view: SessionView) -> None:
         """Policy, catalogue or search_path have changed: `plan` is what they mean by the statement now.
 
-        Raises Refused with PostgreSQL's own words for a plan that is out of date: drivers then prepare anew.
+        Raises Outdated where that is something else.
         """
         if (plan.parameters, plan.statements) != (self.plan.parameters, self.plan.statements):
-            raise Refused(
+            raise Outdated(
                 "cached plan must not change result type",
                 detail="Policy, catalogue or search_path have changed since the statement was prepared.",
                 hint="Prepare the statement again.",

@@ -213,6 +213,7 @@ class State:
             hint=error.hint,
             position=error.position,
             context=error.context,
+            routine=error.routine,
             encoding=self._settings.encoding,
         )
 

@@ -147,6 +147,7 @@ class _Fields:
         hint: str | None = None,
         position: int | None = None,
         context: str | None = None,
+        routine: str | None = None,
         encoding: str = "utf-8",
     ) -> Self:
         """Make one of texts. What the client's encoding (a Python codec's name) cannot hold becomes `?`."""
@@ -160,7 +161,7 @@ class _Fields:
         }
         if position is not None:
             texts["P"] = str(position)
-        texts["W"] = context
+        texts |= {"W": context, "R": routine}
         return cls(
             {
                 code: text.replace("\0", "?").encode(encoding, "replace")

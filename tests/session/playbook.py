@@ -127,7 +127,8 @@ def _columns(message: backend.RowDescription) -> str:
 def _error(message: Any) -> str:
     fields = message.fields
     position = f" at {fields['P'].decode()}" if "P" in fields else ""
-    return f"{fields['S'].decode()} {fields['C'].decode()}: {fields['M'].decode()}{position}"
+    routine = f" in {fields['R'].decode()}" if "R" in fields else ""
+    return f"{fields['S'].decode()} {fields['C'].decode()}: {fields['M'].decode()}{position}{routine}"
 
 
 _TO_SERVER: dict[int, tuple[Any, Callable[[Any], str]]] = {

@@ -200,7 +200,7 @@ def test_terminate_waits_its_turn() -> None:
 
 
 def test_a_statement_that_means_something_else_by_now_is_refused() -> None:
-    """The server analyses it again where search_path has changed."""
+    """As the server does it, with the name of its function: pgjdbc and asyncpg look at that."""
     play = Playbook()
     play.run(query("SET search_path = audit"))
     play.client(parse(UPDATE, "s"), SYNC)
@@ -208,7 +208,7 @@ def test_a_statement_that_means_something_else_by_now_is_refused() -> None:
     play.run(query("SET search_path = public"))
     assert play.client(bind("kanarie", name="s"), execute(), SYNC)[0] == "Parse pgveil: refused by pgveil"
     (line, _) = play.server(error("42601", "syntax error"), ready())
-    assert line == "ERROR 0A000: cached plan must not change result type"
+    assert line == "ERROR 0A000: cached plan must not change result type in RevalidateCachedQuery"
 
 
 def test_a_statement_that_means_the_same_goes_on() -> None:

@@ -179,6 +179,19 @@ final class Steps {
         return seen;
       }
     });
+    report.step("after the table has changed", () -> {
+      var seen = new ArrayList<Object>();
+      try (var statement = connection.prepareStatement("SELECT * FROM users WHERE email = ?")) {
+        for (String change : List.of("ADD COLUMN shoe int", "DROP COLUMN shoe")) {
+          for (int n = 0; n < 6; n++) {
+            statement.setString(1, "kanarie-1");
+            seen.add(Report.rows(statement.executeQuery()).toString().length());
+          }
+          run("ALTER TABLE users " + change);
+        }
+      }
+      return seen;
+    });
     report.step("the keys of one row", () -> {
       try (var statement = connection.prepareStatement("INSERT INTO users (email, age) VALUES (?, ?)", new String[] {"id", "email", "age"})) {
         statement.setString(1, "kanarie-keys");
