@@ -8,24 +8,24 @@ cheap to make anew when either changes. The closures that it gives are the hot p
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Callable
 from dataclasses import replace
 
 from crypto.columns import ColumnOpener
-from crypto.envelope import MARKER, is_ascii, is_binary
+from crypto.envelope import is_ascii, is_binary
 from crypto.errors import DecryptionError, KeyExhausted, UnknownKey
 from crypto.keyring import FieldKey, Keyring
 from crypto.manager import KeyNeed
 from policy.binding import BoundField
 from policy.types import TYPES, LogicalType
 from proxy.errors import CannotOpen, InvalidValue, KeysUnavailable
+from proxy.json_records import RecordsSealer
 from proxy.records import Change, change_array, change_record
-from proxy.sql.array_literal import NUMBER
 from proxy.sql.literal import literal_value
+from proxy.sql.literal_types import declared_type
 from proxy.sql.plan import Record, ResultColumn, Results, Role, Shape, Slot, TextPlan, Use
-from proxy.storage_text import array_items, array_text, binary_array, binary_items, bytea_bytes
+from proxy.storage_text import array_items, array_text, binary_array, binary_items, bytea_bytes, json_string
 from proxy.values import Reader, Settings, codec, comparers, displayers, read_cast, readers
 from proxy.values.arrays import pack, unpack
 from proxy.wire.frontend import format_of
@@ -54,6 +54,8 @@ def key_need(field: BoundField) -> KeyNeed:
 
 def wire_oid(role: Role) -> int:
     """The type OID that the server knows a protected parameter by."""
+    if role.json is not None:
+        return TYPES[role.json.kind].oid
     row = TYPES[role.field.storage if role.field.storage in ("bytea", "json", "jsonb") else "text"]
     return row.array_oid if role.array else row.oid
 
@@ -82,7 +84,7 @@ class Protector:
         else:
             text = slot.fixed or literal_value(token.decode())
             raw = (f"-{text}" if slot.negative else text).encode()
-            value = self.seal_parameter(role, raw, TEXT, _declared(slot, token, raw), utf8=True)
+            value = self.seal_parameter(role, raw, TEXT, declared_type(slot, token, raw), utf8=True)
         quoted = b"E'" + value.replace(b"\\", b"\\\\") + b"'" if b"\\" in value else b"'" + value + b"'"
         return quoted + slot.suffix
 
@@ -136,6 +138,13 @@ class Protector:
         """What `seal_parameter` does with every value of one role, format and declared type."""
         if role.record is not None:
             return self._record_sealer(role, role.record, wire_format, settings)
+        if role.json is not None:
+            inner = settings.in_utf8()
+            seals = {
+                name: self._parameter_sealer(member, TEXT, 0, inner) for name, member in role.json.members
+            }
+            binary = wire_format == BINARY
+            return RecordsSealer(role.json, seals, settings, binary=binary, declared=declared).seal
         stored = self._array_sealer(role, wire_format) if role.array else self.sealer(role.field, wire_format)
         if role.cast is None:
             read = _reader(role, declared, wire_format)
@@ -379,30 +388,6 @@ def _is_plain(token: bytes) -> bool:
     return token[:1] == b"'" and token.find(b"'", 1) == len(token) - 1
 
 
-def _declared(slot: Slot, token: bytes, raw: bytes) -> int:
-    """The type that a literal has by its spelling, and an array by its elements; 0: a string has none."""
-    if slot.elements is not None:
-        return _array_type(slot.kind, raw)
-    if slot.fixed is not None:
-        return TYPES["bool"].oid
-    return _number_type(raw) if token[:1].isdigit() or token[:1] == b"." else 0
-
-
-def _array_type(kind: str, raw: bytes) -> int:
-    if kind != NUMBER:
-        return TYPES[kind].array_oid if kind else 0
-    oids = {_number_type(item) for item in raw.strip(b"{}").split(b",") if item != b"null"}
-    return next(TYPES[name].array_oid for name in ("numeric", "int8", "int4") if TYPES[name].oid in oids)
-
-
-def _number_type(number: bytes) -> int:
-    """The type that PostgreSQL gives a number written without quotes (documentation, 4.1.2.6)."""
-    digits = number.removeprefix(b"-")
-    if not digits.isdigit():
-        return TYPES["numeric"].oid
-    return TYPES["int4" if int(digits) < 1 << 31 else "int8" if int(digits) < 1 << 63 else "numeric"].oid
-
-
 def _written(
     field: BoundField, write: Callable[[bytes, Settings], bytes], canonical: bytes, settings: Settings
 ) -> bytes:
@@ -423,21 +408,10 @@ def _unwrapper(field: BoundField, wire_format: int) -> Transform | None:
     if field.storage == "bytea":
         return bytea_bytes if wire_format == TEXT else None
     if field.storage == "jsonb" and wire_format == BINARY:
-        return lambda raw: _json_string(raw[1:])
+        return lambda raw: json_string(raw[1:])
     if field.storage in ("json", "jsonb"):
-        return _json_string
+        return json_string
     return None
-
-
-def _json_string(raw: bytes) -> bytes:
-    """The string that a JSON text is; the text itself for any other JSON, which is no envelope then."""
-    if raw[:1] == b'"' and raw.startswith(MARKER, 1) and raw[-1:] == b'"':
-        return raw[1:-1]
-    try:
-        value = json.loads(raw)
-    except ValueError:
-        return raw
-    return value.encode() if isinstance(value, str) and value.startswith(MARKER.decode()) else raw
 
 
 def cannot_open(field: BoundField) -> CannotOpen:

@@ -5,9 +5,12 @@ PostgreSQL documentation, 8.4 and 8.15.2; the binary form of arrays is `array_se
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from struct import Struct, error
+
+from crypto.envelope import MARKER
 
 _ESCAPED = re.compile(rb"\\(\\|[0-7]{3})")
 _ITEM = re.compile(rb'"((?:[^"\\]|\\.)*)"|([^,{}"]+)', re.DOTALL)
@@ -22,6 +25,17 @@ def bytea_bytes(text: bytes) -> bytes:
     if text[:2] == b"\\x":
         return bytes.fromhex(text[2:].decode("ascii"))
     return _ESCAPED.sub(lambda m: b"\\" if m[1] == b"\\" else bytes((int(m[1], 8),)), text)
+
+
+def json_string(raw: bytes) -> bytes:
+    """The string that a JSON text is; the text itself for any other JSON, which is no envelope then."""
+    if raw[:1] == b'"' and raw.startswith(MARKER, 1) and raw[-1:] == b'"':
+        return raw[1:-1]
+    try:
+        value = json.loads(raw)
+    except ValueError:
+        return raw
+    return value.encode() if isinstance(value, str) and value.startswith(MARKER.decode()) else raw
 
 
 def array_items(text: bytes) -> list[bytes | None]:

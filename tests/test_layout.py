@@ -65,6 +65,7 @@ TESTED_THROUGH = {
     "proxy/sql/json_functions.py": "tests/sql/fixtures",
     "proxy/sql/queries.py": "tests/sql/fixtures",
     "proxy/sql/scope.py": "tests/sql/fixtures",
+    "proxy/sql/json_records.py": "tests/sql/fixtures",
     "proxy/sql/sources.py": "tests/sql/fixtures",
     "proxy/sql/tables.py": "tests/sql/fixtures",
     "proxy/sql/roles.py": "tests/sql/fixtures",

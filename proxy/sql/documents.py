@@ -25,6 +25,8 @@ def built(values: Sequence[Value], kind: str, top: str, *, indented: bool = Fals
 
 def _members(value: Value, kind: str, *, indented: bool = False) -> Iterator[JsonMember]:
     normal = kind == "jsonb"
+    if value.records is not None:
+        require_plain(value, "another document around a JSON document of records")
     if value.field is not None:
         own = value.type or value.field.type
         yield JsonMember(value.field, own, normal, indented and own.array and not (value.array or normal))

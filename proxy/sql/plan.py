@@ -49,12 +49,28 @@ class Role:
     use: Use = Use.STORED
     shown: LogicalType | None = None  # the type that it has where it is shown
     record: Record | None = None
+    json: JsonRecords | None = None  # a document, whose members have roles; `field` is one of theirs
 
     @property
     def type(self) -> LogicalType:
         """The logical type that the application sees for a parameter of this role."""
+        if self.json is not None:
+            return LogicalType(self.json.kind)
         logical = self.cast or self.shown or self.field.type
         return logical.array_of if self.array and not logical.array else logical
+
+
+@dataclass(frozen=True, slots=True)
+class JsonRecords:
+    """A JSON document, of one record or of `many`, that is sealed in parts: the roles of its members by name.
+
+    Members of other `names` go as they came; what no column reads goes as null.
+    """
+
+    kind: str  # json or jsonb
+    many: bool
+    members: tuple[tuple[str, Role], ...]
+    names: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)

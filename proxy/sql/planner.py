@@ -422,9 +422,11 @@ def _unparsed(constant: bytes) -> Planned:
 
 def _written(context: Context, plans: list[StatementPlan]) -> frozenset[BoundField]:
     """The fields whose keys have to be there before the statement is sent."""
-    fields = {role.field for role in context.roles.by_offset.values()}
-    for role in context.roles.by_offset.values():
+    roles = list(context.roles.by_offset.values())
+    fields = {role.field for role in roles}
+    for role in roles:
         fields |= {field for _, field in role.record.members} if role.record is not None else set()
+        fields |= {member.field for _, member in role.json.members} if role.json is not None else set()
     for plan in plans:
         if plan.copy is not None and plan.copy.to_server:
             fields |= {column.fields[0] for column in plan.copy.columns if column is not None}

@@ -146,6 +146,8 @@ def _placeholder(slot: Slot, token: bytes) -> bytes:
 
 
 def _role(role: Role) -> str:
+    if role.json is not None:
+        return ", ".join(_role(member) for _, member in role.json.members)
     return f"{role.field.field.table}.{role.field.field.column}{'[]' if role.array else ''}"
 
 

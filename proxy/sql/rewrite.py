@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from policy.types import LogicalType
 from proxy.sql.array_literal import array_slot, closing_bracket
 from proxy.sql.context import Context, logical_type
+from proxy.sql.json_records import require_no_leftovers
 from proxy.sql.literal import LITERAL_TOKENS
 from proxy.sql.parse import Node, Parsed, Token, ast
 from proxy.sql.plan import Constant, Role, Slot, WireParameter
 from proxy.sql.roles import storage_name
-from proxy.sql.value import Open, refuse, same_either_way
+from proxy.sql.value import HINTS, Open, refuse, same_either_way
 
 # Types of which a value of one is the same value of the other, as far as it fits.
 _ALIKE = (frozenset({"text", "varchar"}), frozenset({"int2", "int4", "int8"}))
@@ -43,6 +44,7 @@ def rewrite(context: Context, prepare: bool) -> Rewritten:
     """Build the template. `prepare`: the parameters are SQL PREPARE's own, not the protocol's."""
     parsed = context.parsed
     context.roles.settle()
+    require_no_leftovers(context)
     parameters, renumbered, count = _parameters(context)
     edits = [
         _Edit(start, end, name)
@@ -95,6 +97,8 @@ def _parameters(context: Context) -> tuple[tuple[WireParameter, ...] | None, lis
 def _require_no_plain_role(known: list[Role | None]) -> None:
     """A value that is encrypted in one place must not be sent in clear for another."""
     protected = next((role for role in known if role is not None), None)
+    if protected is not None and len(known) > 1 and any(role and role.json for role in known):
+        refuse(protected.field, "one JSON document read in two ways", HINTS["twice"])
     if protected is not None and None in known:
         refuse(
             protected.field,
@@ -115,6 +119,7 @@ def _same(one: Role | None, other: Role | None) -> bool:
         and one.shown == other.shown
         and one.record == other.record
         and one.field.storage == other.field.storage
+        and one.json == other.json
     )
 
 
@@ -129,7 +134,7 @@ def _prepared_types(context: Context, parameters: Sequence[WireParameter], count
         site = context.cast_site(node)
         if parameter.role is not None and parameter.role.record is not None:
             refuse(parameter.role.field, "a composite parameter of PREPARE", "Prepare it by the protocol.")
-        if parameter.role is not None and site is not None:
+        if parameter.role is not None and parameter.role.json is None and site is not None:
             if node.names[-1].sval != "unknown":
                 _require_type_of(parameter.role, logical_type(node))
             name = storage_name(parameter.role.field, array=parameter.role.array)
@@ -161,7 +166,7 @@ def _slots(context: Context) -> list[tuple[int, int, Slot]]:
     ordinals = {token.start: i for i, token in enumerate(literals)}
     found = []
     for offset, open_value in sorted(context.roles.opens.items()):
-        if open_value.parameter or open_value.null:
+        if open_value.parameter or open_value.null or open_value.member:
             continue
         role = context.roles.by_offset[offset]
         if open_value.elements is not None:
@@ -170,7 +175,7 @@ def _slots(context: Context) -> list[tuple[int, int, Slot]]:
             end, slot = _literal_slot(parsed, ordinals, offset, role)
         if open_value.type is not None and context.roles.by_types:  # the size of a number gives its type
             context.pinned.add(literals[slot.ordinal].start if slot.ordinal >= 0 else offset)
-        cast = open_value.casts or role.record is not None
+        cast = open_value.casts or role.record is not None or role.json is not None
         suffix = b"" if cast or role.field.storage != "bytea" else _suffix(role)
         found.append((offset, end, replace(slot, role=role, suffix=suffix)))
     return found

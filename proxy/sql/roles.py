@@ -10,13 +10,49 @@ one that differs.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 
 from policy.binding import BoundField
 from policy.conversions import STRINGS, assignable, comparable
 from policy.types import LogicalType
-from proxy.sql.plan import Record, Role, Use
+from proxy.sql.plan import JsonRecords, Record, Role, Use
 from proxy.sql.value import HINTS, CastSite, Open, Value, refuse, same_either_way, same_key
+
+
+@dataclass(slots=True)
+class RecordsRead:
+    """A JSON document of records, and what reads it."""
+
+    document: Open
+    kind: str
+    many: bool
+    names: set[str] = dataclass_field(default_factory=set)
+    columns: dict[int, str] = dataclass_field(default_factory=dict)  # offset of a definition -> its name
+    fixed: dict[str, Role] = dataclass_field(default_factory=dict)  # roles of the columns of a table's row
+    mixed: bool = False
+
+    def fields(self, roles: Roles) -> frozenset[BoundField]:
+        """The fields whose values its members are."""
+        found = {roles.by_offset[offset].field for offset in self.columns if offset in roles.by_offset}
+        return frozenset(found | {role.field for role in self.fixed.values()})
+
+    def role(self, roles: Roles) -> Role:
+        """The role of the document. Raises Refused where a member would be read in two ways."""
+        members = dict(self.fixed)
+        plain = set()
+        for offset, name in self.columns.items():
+            role = roles.by_offset.get(offset)
+            if role is None:
+                plain.add(name)
+            elif members.setdefault(name, role) != role or role.array:
+                refuse(role.field, "one JSON document read in two ways", HINTS["twice"])
+        first = min(members.values(), key=lambda role: (role.field.relation_oid, role.field.number))
+        if self.mixed or plain & members.keys():
+            refuse(first.field, "one JSON document read in two ways", HINTS["twice"])
+        in_order = tuple(sorted(members.items(), key=lambda member: member[0]))
+        return Role(first.field, json=JsonRecords(self.kind, self.many, in_order, frozenset(self.names)))
 
 
 class Roles:
@@ -28,6 +64,7 @@ class Roles:
         self.by_parameter: dict[int, Role] = {}  # the first role that a parameter was given
         self.casts: dict[int, tuple[int, str]] = {}  # start of a type's name -> its end, the new name
         self.by_types = False  # whether a role depends on the types of literals
+        self.records: dict[int, RecordsRead] = {}  # by the offset of the document
         self.blanks: set[int] = set()  # strings of which only matters that they are not NULL
         self._uses: dict[int, Use] = {}
         self._met: dict[int, LogicalType] = {}  # the type of the first alternatives that it stands among
@@ -50,8 +87,13 @@ class Roles:
     def of(self, open_value: Open) -> Value | None:
         """The value that an occurrence already is by its role; None while it is open."""
         role = self.by_offset.get(open_value.offset)
+        if open_value.offset in self.records and (sealed := self.records[open_value.offset].fields(self)):
+            return Value(records=open_value, sealed=sealed)
         if role is None:
             return None
+        if role.json is not None:
+            sealed = frozenset(member.field for _, member in role.json.members)
+            return Value(records=open_value, sealed=sealed)
         own = role.field.type
         kind = role.cast or open_value.type or LogicalType(own.name, array=own.array)
         return Value(
@@ -104,6 +146,37 @@ class Roles:
         if open_value.parameter:
             self.by_parameter.setdefault(open_value.parameter, role)
         self._uses[open_value.offset] = Use.STORED
+
+    def read_records(
+        self,
+        document: Open,
+        kind: str,
+        *,
+        many: bool,
+        names: Iterable[str],
+        columns: Mapping[int, str] | None = None,
+        fixed: Mapping[str, Role] | None = None,
+    ) -> None:
+        """A document of records is read: by definitions (`columns`), or as rows of a table (`fixed`)."""
+        read = self.records.setdefault(document.offset, RecordsRead(document, kind, many))
+        read.names.update(names)
+        read.columns.update(columns or {})
+        for name, role in (fixed or {}).items():
+            if read.fixed.setdefault(name, role) != role:
+                refuse(role.field, "one JSON document read in two ways", HINTS["twice"])
+            self.by_offset.setdefault(document.offset, role)  # something new was found
+        if (read.kind, read.many) != (kind, many):
+            read.mixed = True
+
+    def give_records(self, value: Value, role: Role) -> None:
+        """A literal is an argument of EXECUTE, for a parameter that is a document of records."""
+        if value.null or value.records is not None:
+            return
+        item = value.opens[0] if len(value.opens) == 1 else None
+        if item is None or item.casts or item.type is not None or item.parameter or item.elements:
+            refuse(role.field, "this spelling of a JSON document", "Write it as one string.")
+        self.by_offset[item.offset] = role
+        self.opens[item.offset] = item
 
     # --- what becomes of them ---------------------------------------------------------------------------
 
@@ -170,11 +243,17 @@ class Roles:
     def settle(self) -> None:
         """Complete the roles by what has become of the values."""
         for offset, role in self.by_offset.items():
+            if offset in self.records or role.json is not None:
+                continue
             uses, shown = self._settled(offset, self.opens[offset].parameter)
             converting = self._converting_type(offset, role)
             self.by_types = self.by_types or shown is not None or converting is not None
             cast = role.cast or converting
             self.by_offset[offset] = replace(role, cast=cast, use=uses or Use.STORED, shown=shown)
+        for offset, read in self.records.items():
+            if read.fields(self):
+                self.by_offset[offset] = read.role(self)
+                self.opens[offset] = read.document
 
     def _converting_type(self, offset: int, role: Role) -> LogicalType | None:
         """The type that a value becomes before it meets the field, where that is another value then."""

@@ -8,6 +8,7 @@ from proxy.sql.comparisons import compare
 from proxy.sql.context import Context
 from proxy.sql.expressions import condition, infer
 from proxy.sql.functions import unnest
+from proxy.sql.json_records import record_columns
 from proxy.sql.parse import Node, ast
 from proxy.sql.scope import Columns, Item, Scope, Source, as_source, joined, merged, renamed
 from proxy.sql.unify import left as left_query
@@ -121,13 +122,12 @@ def _function(context: Context, scope: Scope, node: Node) -> Item:
     alias, names = _alias(node)
     calls = [pair[0] for pair in node.functions]
     columns: Columns | None = []
-    for call, definitions in node.functions:
-        part = _unnested(context, scope, call)
+    for call, given in node.functions:
+        definitions = given or node.coldeflist or ()
+        part = _unnested(context, scope, call) or record_columns(context, scope, call, definitions)
         if part is None and (part := _rows_of_fields(context, scope, call)) is None:
-            part = [(d.colname, PLAIN) for d in definitions or ()]
+            part = [(d.colname, PLAIN) for d in definitions]
         columns = columns + part if part and columns is not None else None
-    for definition in node.coldeflist or ():
-        columns = [*(columns or ()), (definition.colname, PLAIN)]
     name = alias or (calls[0].funcname[-1].sval if isinstance(calls[0], ast.FuncCall) else "")
     if columns and len(columns) == 1 and columns[0][0] in ("unnest", "") and not names:
         names = [name]

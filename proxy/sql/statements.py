@@ -94,6 +94,8 @@ def result_column(context: Context, value: Value) -> ResultColumn | None:
     if value.row is not None:
         require_plain(value, "returning a whole row", "Name the columns, or use row_to_json().")
         return None
+    if value.records is not None:
+        require_plain(value, "returning the JSON document")
     value = context.roles.show(value, "a result column")
     if value.json is not None and value.json.members:
         members = settled(value.json)
@@ -126,7 +128,9 @@ def _execute(context: Context, node: Node) -> StatementPlan:
     roles = {p.source: p.role for p in inner.parameters or () if p.role is not None}
     for i, argument in enumerate(node.params or ()):
         value = infer(context, Scope(), argument)
-        if (role := roles.get(i)) is not None:
+        if (role := roles.get(i)) is not None and role.json is not None:
+            context.roles.give_records(value, role)
+        elif role is not None:
             if role.record is not None:
                 refuse(role.field, "a composite argument of EXECUTE", HINTS["value"])
             clause = "an argument of EXECUTE"

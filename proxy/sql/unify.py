@@ -150,8 +150,10 @@ def with_cast(value: Value, site: CastSite, roles: Roles) -> Value:
         return replace(value, opens=opens, whole=whole)
     if value.json is not None:
         return cast_document(value, site)
+    if value.records is not None and site.type is not None and site.type.name in ("json", "jsonb"):
+        return value
     if value.field is None:
-        require_plain(value, "a cast of a row")
+        require_plain(value, "a cast of a row or of a JSON document")
         return value
     if site.start not in roles.casts:  # else it was judged when the value got its role
         roles.cast(site, value.field, "a cast")

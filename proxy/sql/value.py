@@ -38,6 +38,7 @@ class Open:
     kind: str = ""  # and their type, or what there is to be known of it (array_literal.py)
     left: bool = False  # has left a subquery: a string has become text there
     doubtful: bool = False  # the name that it came by may mean something else: it cannot become a field's
+    member: bool = False  # no token of its own, but a column of a JSON document of records (json_records.py)
     levels: int = 0  # +1: an array whose elements are meant (unnest); -1: an element of ARRAY[...]
 
 
@@ -65,6 +66,8 @@ class Value:
     whole: Open | None = None  # ARRAY[...] of literals, `opens` are its elements
     json: Document | None = None
     row: tuple[tuple[str, Value], ...] | None = None
+    records: Open | None = None  # a document of records some of whose members, `sealed`, are fields' values
+    sealed: frozenset[BoundField] = frozenset()
     null: bool = False  # NULL or DEFAULT: fits everything
     untyped: bool = False  # a string or a parameter that is a field's: it takes the type of what it meets
     sources: tuple[Open, ...] = ()  # the open values that have become a field's, and are among its values
@@ -75,6 +78,7 @@ class Value:
         return (
             self.field is not None
             or bool(self.json and self.json.members)
+            or self.records is not None
             or (self.row is not None and any(value.protected for _, value in self.row))
         )
 
@@ -82,6 +86,7 @@ class Value:
     def fields(self) -> frozenset[BoundField]:
         """Every field that the value holds, at any depth."""
         found = {member.field for member in self.json.members} if self.json is not None else set()
+        found |= self.sealed
         if self.field is not None:
             found.add(self.field)
         for _, value in self.row or ():
@@ -96,7 +101,8 @@ NULL = Value(null=True)
 def doubtful(value: Value) -> Value:
     """An open value by a name that may mean another column, which is not known."""
     opens = tuple(replace(item, doubtful=True) for item in value.opens)
-    return replace(value, opens=opens, whole=value.whole and replace(value.whole, doubtful=True))
+    whole, records = (item and replace(item, doubtful=True) for item in (value.whole, value.records))
+    return replace(value, opens=opens, whole=whole, records=records)
 
 
 HINTS = {
@@ -155,7 +161,7 @@ def require_deterministic(value: Value, construct: str) -> None:
         if field.field.plaintext_allowed:
             detail = "The column may still hold plaintext (plaintext: allow), and those rows would be missed."
             refuse(field, construct, "Encrypt its rows first, then take plaintext: allow away.", detail)
-    if value.json:
+    if value.json or value.records:
         for field in in_order(value.fields)[:1]:
             refuse(field, f"{construct} of JSON", HINTS["function"])
 

@@ -31,7 +31,7 @@ def _ignore(written: str) -> None:
     """Numbers need no value where only the syntax is checked."""
 
 
-_DECODER = json.JSONDecoder(parse_constant=refuse_word, parse_float=_ignore, parse_int=_ignore)
+DECODER = json.JSONDecoder(parse_constant=refuse_word, parse_float=_ignore, parse_int=_ignore)
 
 
 def parse(text: str, decoder: json.JSONDecoder) -> Any:
@@ -52,7 +52,7 @@ class JsonCodec(Codec):
 
     def from_text(self, raw: bytes, settings: Settings) -> bytes:
         value = utf8(raw, settings)
-        parse(value.decode(), _DECODER)
+        parse(value.decode(), DECODER)
         return value
 
     def from_binary(self, raw: bytes, settings: Settings) -> bytes:

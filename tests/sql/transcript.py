@@ -183,6 +183,8 @@ def _ciphertext(slot: Slot, token: bytes) -> bytes:
 
 
 def _name(role: Role) -> str:
+    if role.json is not None:
+        return ", ".join(_name(member) for _, member in role.json.members)
     return f"{role.field.field.table}.{role.field.field.column}{'[]' if role.array else ''}"
 
 
