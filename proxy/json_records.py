@@ -72,5 +72,8 @@ class RecordsSealer:
         return "".join(pieces)
 
     def _member(self, name: str, value: bytes) -> str:
+        role = self._roles[name]
+        if role.cast is not None:  # an explicit cast would cut what is too long
+            codec(role.cast).from_text(value, self._settings.in_utf8())
         stored = self._seals[name](value).decode()
-        return stored if self._roles[name].field.storage in ("json", "jsonb") else json.dumps(stored)
+        return stored if role.field.storage in ("json", "jsonb") else json.dumps(stored)

@@ -102,6 +102,17 @@ def test_a_document_that_does_not_fit_is_an_error_that_shows_nothing(text: str, 
     assert "kanarie" not in str(raised.value)
 
 
+def test_what_is_too_long_for_its_definition_is_not_cut() -> None:
+    """As an explicit cast would do it; but the server reads members by input functions."""
+    member = Role(FIELDS["users.email"], cast=LogicalType.parse("varchar(5)"))
+    given = Role(
+        FIELDS["users.email"], json=JsonRecords("json", False, (("email", member),), frozenset({"email"}))
+    )
+    with pytest.raises(InvalidValue) as raised:
+        sealed(given, '{"email": "kanarie"}')
+    assert raised.value.sqlstate == "22001"
+
+
 def test_a_document_of_another_declared_type_is_an_error() -> None:
     with pytest.raises(InvalidValue) as raised:
         Protector(KEYS, UTF8).seal_parameter(role("users.email"), b"[]", TEXT, TYPES["int4"].oid)
