@@ -253,3 +253,27 @@ async def test_cancelling(connection: asyncpg.Connection[Any]) -> None:
     with pytest.raises(TimeoutError):
         await connection.execute("SELECT pg_sleep(60)", timeout=0.2)
     assert await connection.fetchval("SELECT count(*) FROM users WHERE email = $1", "kanarie") == 0
+
+
+@pytest.mark.parametrize("kind", ["json", "jsonb"])
+async def test_records_in_one_json_parameter(connection: asyncpg.Connection[Any], kind: str) -> None:
+    """asyncpg asks for the parameter's type and sends it in binary: jsonb has a version before its text."""
+    await connection.set_type_codec(kind, encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+    insert = await connection.prepare(
+        f"INSERT INTO users (email, age, born) SELECT email, age, born FROM {kind}_to_recordset($1)"
+        f" AS r(email text, age int, born date) RETURNING to_{kind}(users.*)"
+    )
+    assert [parameter.name for parameter in insert.get_parameters()] == [kind]
+    records = [{"email": "kanarie-1", "age": CANARY_NUMBER, "born": "1973-03-31"}, {"email": "kanarie-2"}]
+    rows = [row[0] for row in await insert.fetch(records)]
+    brought = [{name: row[name] for name in ("email", "age", "born")} for row in rows]
+    assert brought == [records[0], {"email": "kanarie-2", "age": None, "born": None}]
+
+
+async def test_rows_of_array_parameters(connection: asyncpg.Connection[Any]) -> None:
+    """The bulk insert of those who do not COPY: unnest() of one array for each column."""
+    insert = "INSERT INTO users (email, age, born) SELECT * FROM unnest($1::text[], $2::int[], $3::date[])"
+    columns = ["kanarie-1", None], [CANARY_NUMBER, 5], [dt.date(1973, 3, 31), None]
+    assert await connection.execute(insert, *columns) == "INSERT 0 2"
+    rows = await connection.fetch("SELECT email, age, born FROM users ORDER BY id")
+    assert [tuple(row) for row in rows] == list(zip(*columns, strict=True))
