@@ -85,6 +85,8 @@ class Protector:
             text = slot.fixed or literal_value(token.decode())
             raw = (f"-{text}" if slot.negative else text).encode()
             value = self.seal_parameter(role, raw, TEXT, declared_type(slot, token, raw), utf8=True)
+        if b"'" in value:  # of a document or composite, which is sealed in parts
+            value = value.replace(b"'", b"''")
         quoted = b"E'" + value.replace(b"\\", b"\\\\") + b"'" if b"\\" in value else b"'" + value + b"'"
         return quoted + slot.suffix
 

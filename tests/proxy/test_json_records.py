@@ -10,7 +10,9 @@ from crypto.envelope import from_ascii
 from policy.types import TYPES, LogicalType
 from proxy.errors import InvalidValue
 from proxy.protector import BINARY, TEXT, Protector
-from proxy.sql.plan import JsonRecords, Role
+from proxy.sql.literal import literal_value
+from proxy.sql.parse import parse
+from proxy.sql.plan import JsonRecords, Role, Slot
 from proxy.values import Settings
 from tests.session.playbook import FIELDS, KEYS, UTF8, opened
 
@@ -100,6 +102,17 @@ def test_a_document_that_does_not_fit_is_an_error_that_shows_nothing(text: str, 
         sealed(role("users.email", "users.age", "users.nick"), text)
     assert raised.value.sqlstate == sqlstate
     assert "kanarie" not in str(raised.value)
+
+
+@pytest.mark.parametrize("note", ["it's", "'", "''", "\\\\'", "', ''); DROP TABLE users; --"])
+def test_a_literal_stays_one_literal(note: str) -> None:
+    """What is no field's value goes as it came, and may hold quotes."""
+    token = "'" + json.dumps([{"email": "kanarie", "note": note}]).replace("'", "''") + "'"
+    slot = Slot(0, role("users.email"))
+    sql = Protector(KEYS, UTF8).seal_literal(slot, token.encode()).decode()
+    (record,) = json.loads(literal_value(sql))
+    assert (shown(record["email"]), record["note"]) == ("kanarie", note)
+    assert [part.name for part in parse(f"SELECT {sql}").tokens] == ["SELECT", "SCONST"]
 
 
 def test_what_is_too_long_for_its_definition_is_not_cut() -> None:

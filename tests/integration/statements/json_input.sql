@@ -31,6 +31,9 @@ INSERT INTO users (email, photo, ssn) SELECT x.email, x.photo, x.ssn FROM json_t
 -- case: jsonb_to_recordset | ok
 -- params: [{"email": "kanarie-5", "age": 4.1e1, "balance": 1e1, "email": "kanarie-6", "doc": {"b": 1, "a": [ 1.50 ]}}]
 INSERT INTO users (email, age, balance, doc) SELECT email, age, balance, doc FROM jsonb_to_recordset($1::jsonb) AS x(email text, age int, balance numeric, doc jsonb) RETURNING email, age, balance, doc
+-- case: quotes in a document | ok
+-- params: [{"email": "kanarie's", "note": "it's \\ 'x', ('y')"}]
+INSERT INTO users (email, note) SELECT email, note FROM json_to_recordset($1) AS _(email text, note text) RETURNING email, note
 -- case: json_to_record | ok
 -- params: {"email": "kanarie-5", "age": "41"} | kanarie-1
 UPDATE users SET email = b.email, age = b.age FROM json_to_record($1) AS b(email text, age int) WHERE users.email = $2 RETURNING users.*
