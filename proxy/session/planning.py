@@ -11,6 +11,7 @@ from proxy.protector import key_need
 from proxy.session.inquiry import Inquiry
 from proxy.session.names import Statement, Uncertain
 from proxy.session.requests import FetchKeys, RefreshCatalog
+from proxy.session.results import require_copies
 from proxy.session.state import Resume, State
 from proxy.sql.context import UnknownRelations, Unseen
 from proxy.sql.plan import CatalogChange, Widths
@@ -71,7 +72,10 @@ class Planning:
         final, self._read_again = self._read_again, False
         looked_for, self._looked_for = self._looked_for, frozenset()
         try:
-            return planner.plan(encoded, state.view(), final=final, looked_for=looked_for)
+            planned = planner.plan(encoded, state.view(), final=final, looked_for=looked_for)
+            if not planned.plan.plain:
+                require_copies(state, planned.plan)
+            return planned
         except UnknownRelations as unknown:
             # what was looked for may bring up more, where somebody else has had it read meanwhile
             self._looked_for = looked_for | unknown.names

@@ -11,7 +11,7 @@ from proxy.protector import BINARY, TEXT, Protector
 from proxy.session.copy import ColumnTransform, CopyOptions, CopyTransformer, Transform, copy_transformer
 from proxy.session.names import Statement
 from proxy.session.state import State
-from proxy.sql.plan import CopyPlan, Described, ResultColumn, Results
+from proxy.sql.plan import CopyPlan, Described, ResultColumn, Results, TextPlan
 from proxy.wire.backend import FieldDescription, ParameterDescription, RowDescription
 from proxy.wire.frontend import format_of
 from proxy.wire.rows import RowRewriter, make_row_rewriter
@@ -142,6 +142,13 @@ def _options(state: State, plan: CopyPlan) -> CopyOptions:
         server_version=state.planner().binding.catalog.server_version,
         table=plan.table,
     )
+
+
+def require_copies(state: State, plan: TextPlan) -> None:
+    """Raise Refused where the rows of a COPY cannot be cut into fields, before anything is sent."""
+    for statement in plan.statements:
+        if statement.copy is not None:
+            copy_transformer(_options(state, statement.copy), [None] * len(statement.copy.columns))
 
 
 def copy_in(state: State, plan: CopyPlan) -> CopyTransformer:

@@ -130,3 +130,13 @@ def test_the_header_stays_here() -> None:
     play.server(copy_in(2))
     rows = "1\tkanarie\n2\tkanarie\n"
     assert play.client(copy_data(rows), COPY_DONE) == ["CopyData  / 2, [kanarie]", "CopyDone"]
+
+
+def test_an_encoding_that_cannot_be_cut_is_refused_before_anything_is_sent() -> None:
+    play = Playbook()
+    copy = query("COPY users (email) FROM STDIN (ENCODING 'SJIS')")
+    assert play.client(copy) == ["Query refused by pgveil"]
+    (line, last) = play.server(error("42601", "syntax error"), ready())
+    assert line.startswith("ERROR 0A000")
+    assert last == "ReadyForQuery I"
+    assert play.client(query("SELECT 1")) == ["Query SELECT 1"]
