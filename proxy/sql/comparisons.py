@@ -71,6 +71,8 @@ def compare_elements(value: Value, array: Value, roles: Roles, construct: str, o
     require_deterministic(array, construct)
     for item in array.opens:
         _require_operator(_type_of_field(value), _type_of_element(item), operator)
+    if array.opens and all(map(_is_bare_element, array.opens)):
+        _require_operator(_type_of_field(value), LogicalType("text"), operator)
     for part in (value, array):
         _require_own_spaces(part, construct)
         roles.use(part, Use.COMPARED, construct)
@@ -157,6 +159,11 @@ def _type_of_open(item: Open) -> LogicalType | None:
     if item.levels == 0:
         return item.casts[-1].type if item.casts else item.type
     return _type_of_element(item) if item.levels > 0 else None
+
+
+def _is_bare_element(item: Open) -> bool:
+    """A string in ARRAY[...]: if there is nothing else in it, it is an array of text."""
+    return item.levels < 0 and not (item.parameter or item.casts) and item.type is None
 
 
 def _type_of_element(item: Open) -> LogicalType | None:

@@ -341,6 +341,12 @@ class Statement:
 
 
 @st.composite
+def queries(draw: Draw) -> str:
+    """A query without parameters."""
+    return Writer(draw, None).whole_select()
+
+
+@st.composite
 def statements(draw: Draw) -> Statement:
     """One statement."""
     params: list[str | None] | None = [] if draw(st.booleans()) else None
