@@ -15,6 +15,7 @@ from crypto.envelope import ASCII_PREFIX_BYTES, MARKER, PREFIX_BYTES, from_ascii
 from crypto.errors import DecryptionError, UnknownKey
 from policy.types import LogicalType
 from proxy.sql.plan import JsonMember
+from proxy.storage_text import bytea_bytes
 from proxy.values import Settings, codec
 from proxy.values.arrays import join_binary, join_text, split_binary, split_text, unpack
 from proxy.values.encodings import encode
@@ -26,10 +27,13 @@ if TYPE_CHECKING:
 
 Show = Callable[[bytes], bytes]
 
-# An envelope as JSON shows it: ASCII storage as it is, bytea storage in hex with an escaped backslash.
+# An envelope as JSON shows it: ASCII storage as it is, bytea storage in hex with an escaped backslash, or in
+# the escape format if bytea_output says so.
 # A quote behind a backslash stands within a string.
 _SEALED = re.compile(
-    rb'(?<!\\)"(?:(' + re.escape(MARKER) + rb'[A-Za-z0-9_-]+)|\\\\x((?:[0-9a-f][0-9a-f])+))"'
+    rb'(?<!\\)"(?:('
+    + re.escape(MARKER)
+    + rb'[A-Za-z0-9_-]+)|\\\\x((?:[0-9a-f][0-9a-f])+)|(\\\\377PV(?:[^"\\]|\\.)*))"'
 )
 _SHORT_OFFSET = re.compile(r"T[0-9:.]+[+-]\d\d\Z")
 _NUMBERS = frozenset({"int2", "int4", "int8", "float4", "float8", "numeric"})
@@ -51,7 +55,9 @@ class JsonResults:
         return _SEALED.sub(self._replace, raw)
 
     def _replace(self, match: re.Match[bytes]) -> bytes:
-        sealed, hexadecimal = match.groups()
+        sealed, hexadecimal, escaped = match.groups()
+        if escaped is not None:
+            hexadecimal = _unescaped(escaped).hex().encode()
         if sealed is not None:
             prefix = sealed[:ASCII_PREFIX_BYTES]
         else:
@@ -100,6 +106,14 @@ class JsonResults:
                 raise cannot_open(field) from None
 
         return show
+
+
+def _unescaped(escaped: bytes) -> bytes:
+    """The bytes of a bytea in escape format, as it stands in a JSON string."""
+    try:
+        return bytea_bytes(json.loads(b'"' + escaped + b'"').encode())
+    except ValueError:
+        return b""
 
 
 class DocumentArrays:

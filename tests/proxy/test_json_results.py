@@ -121,6 +121,16 @@ def test_arrays_come_back_as_arrays() -> None:
     assert json.loads(results("users.tags").open(raw)) == [["a", None]]
 
 
+def test_bytea_in_its_escape_format() -> None:
+    envelope = stored("users.age", "36", 1)
+    escaped = "".join(
+        "\\\\" if byte == 0x5C else chr(byte) if 32 <= byte < 127 else f"\\{byte:03o}" for byte in envelope
+    )
+    assert (
+        results("users.age").open(json.dumps([escaped, r"\377PV\999"]).encode()) == rb'[36, "\\377PV\\999"]'
+    )
+
+
 def test_arrays_of_json_agg_stand_on_lines_of_their_own() -> None:
     tags = sealed("users.tags", "{a}")
     opener = JsonResults(Protector(KEYS, UTF8), (member("users.tags", indented=True),))

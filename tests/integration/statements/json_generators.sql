@@ -149,3 +149,6 @@ SELECT array_agg(u) FROM users u
 SELECT ROW(id, email) FROM users
 -- case: the columns of a row | ok
 SELECT (u).*, (u).email FROM users u ORDER BY id
+-- case: numbers and dates while bytea is shown in its escape format | ok
+-- ways: simple
+SET bytea_output = 'escape'; SELECT json_agg(age ORDER BY id), jsonb_agg(born ORDER BY id), to_json(array_agg(balance ORDER BY id)) FROM users; RESET bytea_output
