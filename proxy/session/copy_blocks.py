@@ -15,6 +15,7 @@ from proxy.errors import ServerError
 from proxy.session.copy_options import ColumnTransform, Transform, Transforms
 from proxy.wire.frames import COPY_DATA, HEADER, LENGTH
 
+MOST = 128  # messages that are taken together
 _KEPT = 2048  # sizes below this one keep their packed form
 _START = Struct("!Bi")  # type and length of a message
 
@@ -88,14 +89,14 @@ class Blocks:
         return [value if value == null else next(values) for value in column]
 
     def messages(self, data: bytes, at: int, size: int) -> tuple[bytes, int, int] | None:
-        """CopyData messages that hold a row each, as the server writes them.
+        """CopyData messages that hold a row each, as the server writes them: the next MOST of them, at most.
 
         Returns the messages for the client, where they end in `data`, and how many there are.
         """
         rows: Values = []
         unpack, append = _START.unpack_from, rows.append
         last = size - HEADER
-        while at <= last:
+        while at <= last and len(rows) < MOST:
             kind, length = unpack(data, at)
             end = at + 1 + length
             if kind != COPY_DATA or end > size:

@@ -21,7 +21,7 @@ from abc import ABC, abstractmethod
 
 from crypto.errors import CryptoError
 from proxy.errors import InvalidValue, ServerError
-from proxy.session.copy_blocks import Blocks
+from proxy.session.copy_blocks import MOST, Blocks
 from proxy.session.copy_options import CopyOptions, Transforms, bad_copy, too_long
 
 _END_MARKER = b"\\."
@@ -53,6 +53,7 @@ class LineCopy(ABC):
         self._held: list[bytes] = []  # the pieces of a row that is not there whole
         self._held_size = 0
         self._again = b""  # the row that failed, and what stands behind it
+        self._apart = 0  # messages to be taken one by one before a block of them is tried again
         self._number = 0  # of the last line that was read
         self._over = False
         self._blocks: Blocks | None = None
@@ -87,8 +88,12 @@ class LineCopy(ABC):
         """
         if self._blocks is None or self._held or self._again or not self._is_orderly():
             return None
+        if self._apart:
+            self._apart -= 1
+            return None
         found = self._blocks.messages(data, at, size)
         if found is None:
+            self._apart = MOST  # or each of the rows that follow would be looked at again and again
             return None
         rows, at, count = found
         self._number += count

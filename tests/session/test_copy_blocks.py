@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from proxy.errors import ServerError
 from proxy.session.copy import CopyOptions, CopyTransformer, Transform, copy_transformer
+from proxy.session.copy_blocks import MOST
 from proxy.wire.frames import COPY_DATA, frame
 
 FORMATS = [
@@ -75,6 +77,30 @@ def payloads(messages: bytes, count: int) -> list[bytes]:
         at += 1 + length
     assert len(found) == count
     return found
+
+
+def test_many_rows_that_are_no_block_are_looked_at_once() -> None:
+    """A row with quotes among the next ones sends all of them one by one."""
+    transformer = started(CopyOptions("csv"), [None, tagged], b"a,x\n")
+    messages = frame(COPY_DATA, b'"a,a",x\n') * 5 * MOST
+    looked_at, at = 0, 0
+    while at < len(messages):
+        rest = _Counted(messages)
+        assert transformer.rewritten(rest, at, len(messages)) is None
+        looked_at += rest.looked_at
+        at += 13
+    assert looked_at <= 6 * MOST
+    assert transformer.rewritten(frame(COPY_DATA, b"a,x\n"), 0, 9) is None  # until the others are through
+
+
+class _Counted(bytes):
+    """Counts the slices taken of it."""
+
+    looked_at = 0
+
+    def __getitem__(self, place: Any) -> Any:
+        self.looked_at += 1
+        return super().__getitem__(place)
 
 
 @pytest.mark.parametrize("options", FORMATS[::2])
