@@ -85,6 +85,7 @@ class Context:
     session_dependent: bool = False
     bare_call: Node = None  # the target of a statement that is nothing but SELECT function()
     changed: frozenset[str] = frozenset()  # relations and functions that this text has changed the meaning of
+    moved: set[int] = field(default_factory=set)  # oids of relations whose columns this text has moved
     changing_views: frozenset[int] = frozenset()  # oids of views that call a function which may set the path
     effects: list[Effect] = field(default_factory=list)
     type_edits: dict[int, tuple[int, str]] = field(default_factory=dict)  # types in DDL
@@ -183,6 +184,17 @@ class Context:
             fields = self.binding.policy.tables.get((relation.schema, relation.name), {})
             if name in fields:
                 self.future_columns.append((written, str(fields[name])))
+
+    def in_order(self, relation: Relation | None) -> None:
+        """Values are given by the order of columns. Raises Unseen where this text has changed it."""
+        if relation is None or not self.moved:
+            return
+        if any(one.oid in self.moved for one in (relation, *self.binding.catalog.ancestors(relation))):
+            raise Unseen(
+                f'the columns of relation "{relation.name}" are changed by the same text',
+                detail="Which value is for a protected column depends on their order.",
+                hint=f"{APART} Or name the columns.",
+            )
 
     def more_values(self, relation: Relation | None) -> None:
         """More values than the columns that are known: the snapshot is old, or the server will refuse it."""

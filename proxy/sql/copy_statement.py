@@ -45,6 +45,8 @@ def _columns(context: Context, node: Node) -> Columns:
     relation = context.relation(node.relation)
     source = relation_source(context, relation, node.relation, "", [])
     names = [name.sval for name in node.attlist or ()] or _copied(relation)
+    if not node.attlist:
+        context.in_order(relation)
     if node.is_from:
         if not node.attlist:
             context.all_columns(relation)

@@ -242,6 +242,8 @@ def alter_table(context: Context, node: Node) -> None:
     fields = _fields_by_relation(context, node.relation, relation)
     for command in node.cmds or ():
         _command(context, scope, command, dict(columns), fields)
+    if relation is not None and any(command.subtype.name == "AT_DropColumn" for command in node.cmds or ()):
+        context.moved.add(relation.oid)
 
 
 def _fields_by_relation(context: Context, node: Node, relation: Relation | None) -> Mapping[str, Field]:
