@@ -33,11 +33,19 @@ class Answer:
     """What differs from the committed catalogue, or may: relations as they are now.
 
     `touched` are the oids of all that the transaction has changed: what is not in `relations` is gone.
+    `changed`: whether it has changed any; `temporary`: the names, of those asked for, of temporary tables.
     """
 
     touched: frozenset[int]
     relations: Mapping[int, Relation]
     schemas: frozenset[str]
+    changed: bool = True
+    temporary: frozenset[str] = frozenset()
+
+    def differs(self, catalog: Catalog) -> bool:
+        """Whether the transaction sees another catalogue than this one."""
+        gone = not self.touched.isdisjoint(catalog.relations)
+        return gone or bool(self.relations) or self.schemas != catalog.schemas
 
     def over(self, catalog: Catalog, functions: Iterable[str]) -> Catalog:
         """A catalogue as the transaction sees it; `functions` are those that may now change search_path."""
@@ -100,6 +108,8 @@ def _answer(said: Mapping[str, Any]) -> Answer:
         frozenset(said["touched"] or ()),
         {relation.oid: relation for relation in relations},
         frozenset(name for name in said["schemas"] if not name.startswith(_NOT_NAMED)),
+        said["changed"],
+        frozenset(said["temporary"] or ()),
     )
 
 

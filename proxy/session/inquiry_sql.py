@@ -13,18 +13,20 @@ from __future__ import annotations
 
 # $1: names, as JSON, of relations that are asked for in any case, in whatever schema they are.
 INQUIRY = """
-WITH touched (oid) AS MATERIALIZED (
+WITH locked (oid) AS MATERIALIZED (
     SELECT l.relation FROM pg_catalog.pg_locks l
     WHERE l.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()
       AND l.locktype OPERATOR(pg_catalog.=) 'relation'
       AND l.relation OPERATOR(pg_catalog.>=) '16384'::pg_catalog.oid
       AND l.mode OPERATOR(pg_catalog.<>) ALL (
           '{AccessShareLock,RowShareLock,RowExclusiveLock}'::pg_catalog.text[])
-    UNION
-    SELECT c.oid FROM pg_catalog.pg_class c
+), named AS MATERIALIZED (
+    SELECT c.oid, c.relname, c.relnamespace FROM pg_catalog.pg_class c
     WHERE c.oid OPERATOR(pg_catalog.>=) '16384'::pg_catalog.oid
       AND c.relname OPERATOR(pg_catalog.=) ANY (
           SELECT name::pg_catalog.name FROM pg_catalog.json_array_elements_text($1::pg_catalog.json) name)
+), touched (oid) AS MATERIALIZED (
+    SELECT l.oid FROM locked l UNION SELECT n.oid FROM named n
 ), wanted (oid) AS MATERIALIZED (
     SELECT t.oid FROM touched t
     UNION
@@ -71,6 +73,9 @@ WITH touched (oid) AS MATERIALIZED (
 )
 SELECT pg_catalog.encode(pg_catalog.convert_to(pg_catalog.json_build_object(
     'touched', (SELECT pg_catalog.json_agg(t.oid::pg_catalog.int8) FROM touched t),
+    'changed', EXISTS (SELECT FROM locked),
+    'temporary', (SELECT pg_catalog.json_agg(n.relname) FROM named n
+                  WHERE n.relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()),
     'relations', (SELECT pg_catalog.json_agg(r.relation) FROM relations r),
     'schemas', (SELECT pg_catalog.json_agg(n.nspname) FROM pg_catalog.pg_namespace n),
     'path', pg_catalog.current_schemas(false)

@@ -14,11 +14,12 @@ from proxy.session.requests import FetchKeys, RefreshCatalog
 from proxy.session.results import require_copies
 from proxy.session.state import Resume, State
 from proxy.sql.context import UnknownRelations, Unseen
-from proxy.sql.plan import CatalogChange, Widths
+from proxy.sql.plan import Widths
 from proxy.sql.planner import UNKNOWN, Planned
 from proxy.sql.render import render
 
 _IDLE = ord("I")
+_IN_TRANSACTION = ord("T")
 _FAILED = ord("E")
 
 
@@ -42,7 +43,8 @@ class Planning:
         self._resume = resume
         self._read_again = False  # the catalogue, for the statement at hand
         self._looked_for: frozenset[str] = frozenset()  # or only these names in it
-        self.asked: set[KeyNeed] = set()  # keys that were asked for, for the message at hand
+        # what was asked for, for the message at hand: keys, and (None) what the open transaction has made
+        self.asked: set[KeyNeed | None] = set()
         self.error: ServerError | None = None  # of the errand for the message at hand
 
     def plan(self, text: bytes) -> Planned:
@@ -73,6 +75,8 @@ class Planning:
         looked_for, self._looked_for = self._looked_for, frozenset()
         try:
             planned = planner.plan(encoded, state.view(), final=final, looked_for=looked_for)
+            if looked_for:
+                self._ask_for(looked_for)
             if not planned.plan.plain:
                 require_copies(state, planned.plan)
             return planned
@@ -134,12 +138,28 @@ class Planning:
         uncommitted = state.uncommitted
         if state.status == _FAILED or (uncommitted is None and state.status == _IDLE):
             raise unseen  # it is not done, or has been read from the committed catalogue
-        if uncommitted is not None and uncommitted.seen:
+        if None in self.asked:
             raise unseen
-        if uncommitted is None:  # something other than DDL has made what is not known
-            state.change_catalog(CatalogChange())
+        self.asked.add(None)
+        if uncommitted is None or uncommitted.seen:  # a function, say, may have made it since
+            state.ask_for(())
         assert state.uncommitted is not None
         raise Wait(inquiry=Inquiry(state.uncommitted.names))
+
+    def _ask_for(self, names: frozenset[str]) -> None:
+        """Nobody knows these: a function, say, has made them in the open transaction. Raises Wait.
+
+        Temporary tables are asked for once in a session, everything else once in a transaction.
+        """
+        state = self._state
+        looked_for, names = names, names - state.temporary
+        known = state.uncommitted.names if state.uncommitted is not None else frozenset()
+        if state.status == _IN_TRANSACTION and not names <= known:
+            if state.replies:
+                raise Wait(flush=True)
+            state.ask_for(names)
+            self._looked_for = looked_for
+            self._ask(Unseen())
 
     def _utf8(self, text: bytes) -> bytes | None:
         """The text in UTF-8; None where it is not in the client's encoding."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from crypto.keyring import Keyring
@@ -66,6 +66,9 @@ class State:
             context.planner
         )  # or of the session's own, while the open transaction has DDL of its own
         self.uncommitted: Uncommitted | None = None  # that DDL
+        self.temporary: frozenset[str] = (
+            frozenset()
+        )  # names of temporary tables, as far as they were asked for
         self.unseen = False  # it has to be asked for (inquiry.py)
         self.inquiry: Inquiry | None = None  # which is being answered
         self.owes_ready = False  # the simple query that waited for it has failed with it
@@ -140,16 +143,24 @@ class State:
 
     def change_catalog(self, change: CatalogChange) -> None:
         """DDL has gone by, or some of the open transaction's was undone: it is not known any more."""
+        self._own().change(change)
+
+    def ask_for(self, names: Iterable[str]) -> None:
+        """The open transaction may have made relations of these names, whoever has done it."""
+        self._own().ask_for(names)
+
+    def _own(self) -> Uncommitted:
         if self.uncommitted is None:
             self.uncommitted = Uncommitted()
             self.planner = self._own_planner
-        self.uncommitted.change(change)
         self.unseen = self.unsettled = True
+        return self.uncommitted
 
     def catalog_seen(self, answer: Answer) -> None:
         """The server has said what the open transaction sees."""
         if self.uncommitted is not None:
             self.uncommitted.answered(answer)
+        self.temporary |= answer.temporary
         self.unseen = False
 
     def _own_planner(self) -> Planner:
@@ -159,9 +170,10 @@ class State:
     def end_of_changes(self) -> None:
         """The open transaction is over: what it has done to the catalogue is to be read by everybody."""
         if self.uncommitted is not None:
+            if self.uncommitted.changed:
+                self.catalog_changed = self.announce_ddl = True
             self.uncommitted, self.unseen = None, False
             self.planner = self.context.planner
-            self.catalog_changed = self.announce_ddl = True
 
     def view(self) -> SessionView:
         """What a plan may ask of this session. It stays the same object while nothing in it changes."""

@@ -1,12 +1,14 @@
 """The catalogue as the open transaction of a session sees it, which nobody else can see before the commit.
 
 Rule 1  DDL that goes by in a transaction makes it unknown; the next statement that needs it has it asked
-        for (inquiry.py). So does a savepoint that is rolled back to.
+        for (inquiry.py). So do a savepoint that is rolled back to, and a name that nobody knows.
 Rule 2  Statements are then planned by a planner of the session's own. What it finds is thrown away with
         the transaction: shared plans are made of committed catalogues only.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from policy.binding import bind
 from proxy.session.inquiry import Answer
@@ -24,24 +26,36 @@ class Uncommitted:
         self._base: Planner | None = None  # that `_planner` was made over
         self._planner: Planner | None = None
         self.seen = False
+        self.changed = False  # whether there is anything that others have to read after the commit
+
+    def ask_for(self, names: Iterable[str]) -> None:
+        """Relations are named that nobody knows: what has gone by may have made them."""
+        self.names |= frozenset(names)
+        self.seen = False
 
     def change(self, change: CatalogChange) -> None:
         """More DDL has gone by."""
         self.names |= change.names
         self._functions |= change.functions
-        self.seen = False
+        self.seen, self.changed = False, True
 
     def answered(self, answer: Answer) -> None:
         """The server has said what the transaction sees."""
         self._answer, self._planner = answer, None
         self.seen = True
+        self.changed |= answer.changed
 
     def planner(self, shared: Planner) -> Planner:
         """The planner for this transaction, over what others have committed by now."""
         if self._answer is None:
             return shared
         if self._planner is None or self._base is not shared:
-            catalog = self._answer.over(shared.binding.catalog, self._functions)
-            planner = Planner(bind(shared.binding.policy, catalog))
-            self._base, self._planner = shared, planner.outdated() if shared.outdated_since_read else planner
+            self._base, self._planner = shared, self._over(shared, self._answer)
         return self._planner
+
+    def _over(self, shared: Planner, answer: Answer) -> Planner:
+        if not (self._functions or answer.differs(shared.binding.catalog)):
+            return shared
+        catalog = answer.over(shared.binding.catalog, self._functions)
+        planner = Planner(bind(shared.binding.policy, catalog))
+        return planner.outdated() if shared.outdated_since_read else planner

@@ -288,6 +288,24 @@ def test_what_a_function_has_made(proxy: Veil) -> None:
         assert connection.execute("SELECT * FROM people").fetchall() == [("kanarie",)]
 
 
+def test_a_partition_that_a_function_has_made(proxy: Veil) -> None:
+    """The policy does not name it, and pgveil has seen no DDL."""
+    proxy.database.execute(
+        "CREATE FUNCTION make() RETURNS void LANGUAGE plpgsql AS"
+        " $$ BEGIN EXECUTE 'CREATE TABLE people_1 PARTITION OF people DEFAULT'; END $$"
+    )
+    proxy.execute("CREATE TABLE people (id int, email text) PARTITION BY RANGE (id)")
+    with psycopg.connect(proxy.dsn()) as connection:
+        connection.execute("SELECT make()")
+        connection.execute("INSERT INTO people_1 VALUES (1, 'kanarie')")
+        connection.execute("CREATE TEMPORARY TABLE scratch (a text)")
+        connection.execute("INSERT INTO scratch VALUES ('in clear')")
+        assert connection.execute("SELECT * FROM people").fetchall() == [(1, "kanarie")]
+        connection.commit()
+        assert connection.execute("SELECT a FROM scratch").fetchall() == [("in clear",)]
+        connection.execute("INSERT INTO people_1 VALUES (2, 'kanarie')")
+
+
 def test_statements_prepared_in_the_transaction_outlive_it(proxy: Veil) -> None:
     with psycopg.connect(proxy.dsn(), prepare_threshold=0) as connection:
         connection.execute("CREATE TABLE people (email text, age int)")

@@ -33,6 +33,7 @@ from tests.session.playbook import (
     row,
     status,
 )
+from tests.sql.world import world
 
 CREATE = "CREATE TABLE planned (token text, label text)"
 PLANNED: list[Any] = [
@@ -45,13 +46,15 @@ PLANNED: list[Any] = [
 ASKED = ["Bind pgveil.inquiry = pgveil.inquiry", "Execute pgveil.inquiry"]
 
 
-def answer(*relations: list[Any], touched: tuple[int, ...] = ()) -> bytes:
+def answer(*relations: list[Any], touched: tuple[int, ...] = (), temporary: tuple[str, ...] = ()) -> bytes:
     """The server's answer to an inquiry."""
     said = {
         "touched": [*touched, *(relation[0] for relation in relations)],
         "relations": list(relations),
         "schemas": ["public", "audit", "archive", "staff", "pg_catalog", "pg_toast"],
         "path": ["public"],
+        "changed": bool(relations or touched),
+        "temporary": list(temporary),
     }
     value = base64.encodebytes(json.dumps(said).encode())
     return packed(
@@ -295,6 +298,43 @@ def test_what_a_function_has_made_is_asked_for() -> None:
     inquiry(play.to_server(), names="[]")
     play.server(answer(PLANNED))
     assert play.to_server() == ["Query INSERT INTO planned (token) VALUES ([kanarie])"]
+
+
+def test_a_partition_that_a_function_has_made() -> None:
+    """The policy does not name it, but it holds rows of a table that it names."""
+    play = Playbook()
+    play.run(query("BEGIN"), query("SELECT lower('x')"), in_transaction=True)
+    assert play.client(query("INSERT INTO orders_2 (buyer) VALUES ('kanarie')")) == []
+    refreshed(play)
+    inquiry(play.to_server(), names='["orders_2"]')
+    column = ["buyer", 1, 25, "text", -1, False, False, False, False, None]
+    parent = world().catalog.lookup("public", "orders")
+    assert parent is not None
+    play.server(answer([903, "public", "orders_2", "r", None, [parent.oid], [], None, [column]]))
+    assert play.to_server() == ["Query INSERT INTO orders_2 (buyer) VALUES ([kanarie])"]
+    play.server(complete("INSERT 0 1"), ready("T"))
+    play.run(query("COMMIT"))
+    assert play.session.announce_ddl
+
+
+def test_a_temporary_table_is_asked_for_once() -> None:
+    """Nobody else has to look at the catalogue because of it."""
+    play = Playbook()
+    text = "INSERT INTO scratch VALUES ('plain')"
+    play.run(query("CREATE TEMPORARY TABLE scratch (a text)"))
+    play.run(query("BEGIN"), in_transaction=True)
+    assert play.client(query(text)) == []
+    refreshed(play)
+    inquiry(play.to_server(), names='["scratch"]')
+    play.server(answer(temporary=("scratch",)))
+    assert play.to_server() == [f"Query {text}"]
+    play.server(complete("INSERT 0 1"), ready("T"))
+    play.run(query("COMMIT"))
+    assert not play.session.announce_ddl
+    play.run(query("BEGIN"), in_transaction=True)
+    assert play.client(query(text)) == []
+    refreshed(play)
+    assert play.to_server() == [f"Query {text}"]
 
 
 def test_a_function_that_may_change_the_path() -> None:

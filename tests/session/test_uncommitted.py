@@ -57,6 +57,14 @@ def test_ddl_that_others_have_committed_is_read_first() -> None:
     assert uncommitted.planner(shared.outdated()).outdated_since_read
 
 
+def test_a_catalogue_that_is_no_other_needs_no_planner_of_its_own() -> None:
+    shared, uncommitted = Planner(world()), Uncommitted()
+    uncommitted.ask_for({"scratch"})
+    uncommitted.answered(Answer(frozenset({5000}), {}, world().catalog.schemas, changed=False))
+    assert uncommitted.planner(shared) is shared
+    assert not uncommitted.changed
+
+
 def test_more_ddl_makes_it_unseen_again() -> None:
     shared, uncommitted = Planner(world()), Uncommitted()
     uncommitted.answered(ANSWER)
