@@ -198,7 +198,7 @@ def _part_of_row(context: Context, scope: Scope, node: Node) -> Value:
         args = node.source.args or ()
         return infer(context, scope, args[node.colno - 1]) if node.colno <= len(args) else NULL
     value = infer(context, scope, node.source)
-    if value.row is not None:
+    if value.row is not None and node.ncolumns > 1:  # else it is one column, whose values are rows
         return value.row[node.colno - 1][1] if node.colno <= len(value.row) else NULL
     return value if node.ncolumns == 1 else PLAIN if not value.protected else value
 
