@@ -109,6 +109,7 @@ class Catalog:
     `role_settings` holds the search_path that pg_db_role_setting has for (role, database), "" being every.
     `functions`: the names, without schema, of all functions, the server's own included (None: not known);
     `path_changers`: of those that may change search_path.
+    `trigger_code`: the bodies of trigger functions in SQL and PL/pgSQL, by name.
     `signatures`, by name without schema: of the functions that the policy names, and those that give rows.
     `type_views`: the definitions, by oid, of the server's own views that show types of columns, and that read
     nothing but what everybody may.
@@ -124,6 +125,7 @@ class Catalog:
     functions: frozenset[str] | None = None
     path_changers: frozenset[str] = frozenset()
     signatures: Mapping[str, tuple[Signature, ...]] = field(default_factory=dict)
+    trigger_code: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     type_views: Mapping[int, str] = field(default_factory=dict)
 
     def lookup(self, schema: str, name: str) -> Relation | None:

@@ -6,7 +6,7 @@ It is not analysed: a word that could change search_path is enough; what is hidd
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 # A regular expression for PostgreSQL (`~*`) and, with \\b for \\y, for Python. SET ROLE changes "$user".
 CHANGES_SEARCH_PATH = (
@@ -29,6 +29,9 @@ _LETTERS = dict(zip("bfnrtv", "\b\f\n\r\t\v", strict=True))
 _UNICODE = r"(?:([0-9a-fA-F]{4})|\+([0-9a-fA-F]{6}))"
 _UESCAPE = re.compile(r"\buescape\b(?:\s*'+([^'])'+)?", re.IGNORECASE)
 _SPELLINGS = 100  # of a text; one that has more is made to hide something
+_COLUMN = r'\s*\.\s*(?:"((?:[^"]|"")+)"|(\w+))'
+_ROW_COLUMN = re.compile(rf"\b(?:new|old){_COLUMN}(\s*:=)?", re.IGNORECASE)
+_ROW_INTO = re.compile(rf"\binto\s+(?:strict\s+)?(?:[\w.]+\s*,\s*)*new{_COLUMN}", re.IGNORECASE)
 _JOINED = re.compile(r"'+\s*(?:\|\|\s*|\n\s*)[eE]?'+")
 
 
@@ -47,6 +50,14 @@ def word_pattern(names: Iterable[str]) -> str:
     """A regular expression, for PostgreSQL and Python alike, that finds one of the names; empty for none."""
     words = "|".join(re.sub(r"(\W)", r"\\\1", name) for name in sorted(names))
     return rf"(^|\W)({words})(\W|$)" if words else ""
+
+
+def row_columns(body: str) -> Iterator[tuple[str, bool]]:
+    """The columns of NEW and OLD that a trigger's code uses, and whether it writes to them."""
+    for quoted, plain, assigned in _ROW_COLUMN.findall(body):
+        yield quoted.replace('""', '"') or plain.lower(), bool(assigned)
+    for quoted, plain in _ROW_INTO.findall(body):
+        yield quoted.replace('""', '"') or plain.lower(), True
 
 
 def joined(text: str) -> str:

@@ -22,6 +22,7 @@ class FunctionNames:
     user: frozenset[str] = frozenset()
     path_changers: frozenset[str] = frozenset()
     signatures: Mapping[str, tuple[Signature, ...]] = field(default_factory=dict)
+    trigger_code: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ def build(rows: DatabaseRows, relations: Mapping[int, Relation], generation: int
         functions=rows.functions.system | rows.functions.user,
         path_changers=rows.functions.path_changers,
         signatures=rows.functions.signatures,
+        trigger_code=rows.functions.trigger_code,
         type_views=dict(rows.type_views),
     )
 
@@ -99,6 +101,14 @@ def signatures(rows: Rows) -> dict[str, tuple[Signature, ...]]:
         )
         columns = tuple(names[i] for i, mode in enumerate(modes) if mode in "obt")
         found.setdefault(name, []).append(Signature(schema, name, parameters, returns, array, columns))
+    return {name: tuple(of_name) for name, of_name in found.items()}
+
+
+def bodies(rows: Rows) -> dict[str, tuple[str, ...]]:
+    """The code of functions by name."""
+    found: dict[str, list[str]] = {}
+    for name, body in rows:
+        found.setdefault(name, []).append(body)
     return {name: tuple(of_name) for name, of_name in found.items()}
 
 

@@ -25,6 +25,7 @@ from proxy.catalog_reader import (
     DetailRows,
     FunctionNames,
     RelationRows,
+    bodies,
     build,
     build_relations,
     signatures,
@@ -115,7 +116,8 @@ async def _functions(connection: Connection, policy: Policy, old: FunctionNames 
         return FunctionNames(system)
     named = [name for _, name in policy.functions]
     found = signatures(await _rows(connection, function_sql.SIGNATURES, named))
-    return FunctionNames(system, user, await _path_changers(connection), found)
+    code = bodies(await _rows(connection, function_sql.TRIGGER_CODE, list(READABLE)))
+    return FunctionNames(system, user, await _path_changers(connection), found, code)
 
 
 async def _names(connection: Connection, query: str) -> frozenset[str]:

@@ -31,3 +31,12 @@ ON result.oid = CASE WHEN declared.typelem <> 0 AND declared.typlen = -1
 WHERE p.oid >= 16384 AND (p.proname = ANY($1::text[]::name[]) OR result.typtype = 'c')
 ORDER BY n.nspname, p.proname, p.oid
 """
+
+# The code of trigger functions in languages that can be read ($1).
+TRIGGER_CODE = """
+SELECT p.proname, p.prosrc FROM pg_catalog.pg_proc p
+JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+WHERE p.oid >= 16384 AND l.lanname = ANY($1::text[])
+  AND p.prorettype = 'pg_catalog.trigger'::pg_catalog.regtype
+ORDER BY p.proname, p.oid
+"""

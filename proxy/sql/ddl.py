@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from policy.binding import BoundField
 from policy.catalog import Relation
 from policy.model import Field
 from policy.names import qualified
-from policy.server_code import READABLE, TRUSTED, in_any_spelling, joined, may_change_search_path, mentions
 from proxy.errors import Refused
 from proxy.sql.context import Context, descendants, refuse_statement
 from proxy.sql.expressions import condition, infer
 from proxy.sql.parse import Node, ast
 from proxy.sql.plan import Use
 from proxy.sql.queries import refuse_copy
-from proxy.sql.scope import Item, Scope, Source
+from proxy.sql.scope import Item, Scope
 from proxy.sql.tables import changes, index_element, refuse_shadow, table_scope
 from proxy.sql.value import PLAIN, require_deterministic, require_plain
 
@@ -130,17 +129,6 @@ def drop(context: Context, node: Node) -> None:
     changes(context)
 
 
-def trigger(context: Context, node: Node) -> None:
-    """CREATE TRIGGER: its function sees ciphertext; its WHEN may not look at a protected value."""
-    changes(context)
-    relation = context.relation(node.relation)
-    if relation is None or node.whenClause is None:
-        return
-    columns = context.columns(relation)
-    scope = Scope(sources=[Source("old", columns), Source("new", columns)])
-    condition(context, scope, node.whenClause, "a trigger's WHEN")
-
-
 def row_policy(context: Context, node: Node) -> None:
     """CREATE POLICY: its conditions are judged like any other."""
     relation = context.relation(node.table)
@@ -149,56 +137,6 @@ def row_policy(context: Context, node: Node) -> None:
     scope = table_scope(context.columns(relation), relation.name)
     for clause in (node.qual, node.with_check):
         condition(context, scope, clause, "a row security policy")
-
-
-def do_block(context: Context, node: Node) -> None:
-    """DO: code that is not analysed."""
-    _refuse_protected_names(context, node)
-    if _may_change_path(context, node.args or (), None):
-        context.lose_search_path()
-
-
-def create_function(context: Context, node: Node) -> None:
-    """CREATE FUNCTION and PROCEDURE: their code is not analysed, and runs when they are called."""
-    _refuse_protected_names(context, node)
-    name = node.funcname[-1].sval
-    known = name in context.binding.catalog.path_changers
-    if known or _may_change_path(context, node.options or (), node.sql_body):
-        changes(context, function=name)
-
-
-def _refuse_protected_names(context: Context, node: Node) -> None:
-    """Code may not name a protected table, nor put its name together from literals."""
-    context.look()
-    bodies = [item.sval for item in descendants(node) if isinstance(item, ast.String)]
-
-    def named(text: str) -> bool:
-        return context.mentions(text) or context.mentions(joined(text))
-
-    if any(in_any_spelling(text, named) for text in (context.parsed.text, *bodies)):
-        refuse_statement(
-            "code that names a protected table cannot be proved safe",
-            "Create the function on the server directly; inside it, protected columns hold ciphertext.",
-            "The bodies of DO and of functions run in the server, where pgveil cannot encrypt their values.",
-        )
-
-
-def _may_change_path(context: Context, options: Iterable[Node], parsed_body: Node) -> bool:
-    """Whether the code of a function or DO block may leave another search_path behind."""
-    given = {option.defname: option.arg for option in options}
-    language = given["language"].sval.lower() if "language" in given else "plpgsql"
-    if language in TRUSTED:
-        return False
-    if language not in READABLE:
-        return True
-    words = [item.sval for item in descendants(given.get("as")) if isinstance(item, ast.String)]
-    for item in descendants(parsed_body):
-        if isinstance(item, ast.FuncCall):
-            words.append(item.funcname[-1].sval)
-        elif isinstance(item, ast.RangeVar):
-            words.append(item.relname)
-    body = "\n".join(words)
-    return may_change_search_path(body) or mentions(body, context.binding.catalog.path_changers)
 
 
 def rename(context: Context, node: Node) -> None:

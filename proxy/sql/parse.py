@@ -97,6 +97,19 @@ def parses(text: str) -> bool:
     return True
 
 
+def parse_statements(text: str) -> tuple[Node, ...] | None:
+    """The statements' trees of a text that is part of code, without tokens; None where it does not parse."""
+    try:
+        return tuple(statement.stmt for statement in parser.parse_sql(text))
+    except (parser.ParseError, RecursionError):
+        return None
+
+
+def first_expression(statements: tuple[Node, ...]) -> Node:
+    """The first expression of a SELECT list."""
+    return statements[0].targetList[0].val
+
+
 def _locate(node: Node, data: Any, found: dict[int, int]) -> None:
     """Walk a tree and its JSON form side by side, to learn the locations that only the latter has."""
     if data is None:

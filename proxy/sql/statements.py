@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from policy.types import LogicalType
 from proxy.errors import Refused
-from proxy.sql import ddl, dml, queries, tables
+from proxy.sql import ddl, dml, queries, server_code, tables
 from proxy.sql.calls import Call
 from proxy.sql.context import Context, descendants, refuse_statement
 from proxy.sql.copy_statement import copy
@@ -343,18 +343,18 @@ _RULES: dict[type, Callable[[Context, Node], StatementPlan]] = {
     ast.CallStmt: _call,
     ast.ClosePortalStmt: _close,
     ast.CopyStmt: _copy,
-    ast.CreateFunctionStmt: _checked(ddl.create_function),
+    ast.CreateFunctionStmt: _checked(server_code.create_function),
     ast.CreatePolicyStmt: _checked(ddl.row_policy),
     ast.CreatePublicationStmt: _checked(ddl.publication),
     ast.CreateStatsStmt: _checked(ddl.statistics),
     ast.CreateStmt: _checked(tables.create_table),
     ast.CreateTableAsStmt: _checked(ddl.create_table_as),
-    ast.CreateTrigStmt: _checked(ddl.trigger),
+    ast.CreateTrigStmt: _checked(server_code.trigger),
     ast.DeallocateStmt: _deallocate,
     ast.DeclareCursorStmt: _declare,
     ast.DeleteStmt: _query,
     ast.DiscardStmt: _discard,
-    ast.DoStmt: _checked(ddl.do_block),
+    ast.DoStmt: _checked(server_code.do_block),
     ast.DropStmt: _checked(ddl.drop),
     ast.ExecuteStmt: _execute,
     ast.ExplainStmt: _explain,

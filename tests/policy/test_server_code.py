@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from policy.server_code import in_any_spelling, joined, may_change_search_path, mentions, word_pattern
+from policy.server_code import (
+    in_any_spelling,
+    joined,
+    may_change_search_path,
+    mentions,
+    row_columns,
+    word_pattern,
+)
 
 CHANGE = [
     "SELECT set_config('search_path', 'x', false)",
@@ -91,3 +98,18 @@ def test_what_cannot_be_read_counts_as_found() -> None:
     assert in_any_spelling("U&'x' UESCAPE /* ? */ '!'", lambda spelled: False)
     many = "".join(f"U&'{mark}0061' UESCAPE '{mark}' " for mark in "!#$%&()*")
     assert in_any_spelling(many, lambda spelled: False)
+
+
+def test_columns_of_new_and_old() -> None:
+    body = """
+    BEGIN
+      NEW.email := lower(OLD . "E Mail");
+      SELECT 1 INTO STRICT x, new.phone;
+      IF renew.age THEN RETURN NEW; END IF;
+    END"""
+    assert set(row_columns(body)) == {
+        ("email", True),
+        ("E Mail", False),
+        ("phone", False),
+        ("phone", True),
+    }

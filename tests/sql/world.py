@@ -60,6 +60,7 @@ tables:
     label: {class: lookup, type: varchar}
 """
 
+POLICY += "trusted_functions: [trusted, audit.also_trusted]\n"
 USERS = {
     "id": "int8",
     "email": "text",
