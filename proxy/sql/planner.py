@@ -21,6 +21,7 @@ from proxy.sql.parse import Node, Parsed, SyntaxFailure, ast, parse
 from proxy.sql.plan import (
     PLAIN,
     CatalogChange,
+    Constant,
     DeclareCursor,
     Described,
     PrepareName,
@@ -136,6 +137,8 @@ class Planner:
 
     def _repeat(self, path: tuple[str, ...] | None, text: bytes, planned: Planned) -> None:
         """Keep the plan of a text without literals: drivers that bind parameters send it byte for byte."""
+        if _length(planned.plan) > 2 * _SHORT:
+            return
         if len(self._repeated) >= _REPEATED:
             self._repeated.clear()
         self._repeated[path, text] = planned
@@ -176,7 +179,7 @@ class Planner:
         if analysis.pinned is not None and len(text) <= _LONG and not session.unseen:
             pinned = [offsets[offset] for offset in analysis.pinned if offset in offsets]
             where = (session.search_path, pieces.shape, pieces.literals)
-            self.cache.put(*where, pinned, analysis.plan, len(text))
+            self.cache.put(*where, pinned, analysis.plan, max(len(text), _length(analysis.plan)))
         return Planned(analysis.plan, pieces.literals, pieces.groups)
 
     # --- what a text mentions ---------------------------------------------------------------------------
@@ -390,6 +393,11 @@ class Planner:
         if item.gap is not None or len(item.columns) != len(names):
             return Refused("its definition has columns that are not known")
         return [(name, _of_view(value)) for name, (_, value) in zip(names, item.columns, strict=True)]
+
+
+def _length(plan: TextPlan) -> int:
+    """Characters of a plan's template, which may be much longer than the client's text."""
+    return sum(len(part.text) for part in plan.template or () if isinstance(part, Constant))
 
 
 def _of_view(value: Value) -> Value:

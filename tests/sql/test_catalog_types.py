@@ -11,6 +11,7 @@ from policy.binding import Binding, bind
 from policy.catalog import Catalog, Dependent, Relation
 from policy.model import Policy
 from proxy.sql.catalog_types import CatalogTypes
+from proxy.sql.planner import Planner, SessionView
 from proxy.sql.report import explain
 from proxy.sql.scope import Columns
 from tests.policy.samples import catalog_of, column, policy_of, table
@@ -160,3 +161,18 @@ def test_indexes_and_views_have_columns_of_their_own(tmp_path: Path) -> None:
 
 _VIEW = "SELECT id AS n, born AS day FROM public.users"
 _WRONG = "SELECT born || 'x' AS day FROM public.users"
+
+
+def test_what_is_kept_of_redirected_statements_is_bounded(tmp_path: Path) -> None:
+    """Their templates are long where many columns are protected: the cache counts these, not the texts."""
+    columns = {f"c{i}": "bytea" for i in range(1, 3001)}
+    policy = policy_of(
+        tmp_path, "  users:\n" + "".join(f"    {name}: {{class: random, type: date}}\n" for name in columns)
+    )
+    planner = Planner(bind(policy, _catalog(table(71, "others", {}), table(70, "users", columns))))
+    for i in range(300):
+        for _ in range(3):
+            planner.plan(f"SELECT attname AS a{i} FROM pg_attribute".encode(), SessionView(), final=True)
+    longest = len(_sent(planner.binding, "SELECT attname FROM pg_attribute"))
+    assert longest > 20_000
+    assert 0 < len(planner.cache) * longest < 5 << 20
