@@ -12,8 +12,6 @@ pytestmark = pytest.mark.timeout(600)  # packages are fetched once
 
 # What a program cannot do through pgveil, and why.
 REFUSED = {
-    "kysely": {"a relation as JSON"},
-    "drizzle": {"a relational query"},
     # Sequelize writes the values into the body of a function that it creates; findCreateFind does not.
     "sequelize": {"by a function that Sequelize makes"},
 }
