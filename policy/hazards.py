@@ -13,11 +13,13 @@ from policy.catalog import Dependent, Relation
 from policy.guard import is_guard, is_outdated
 from policy.model import Mode
 from policy.names import qualified
+from policy.server_code import row_columns
 
 ERROR, WARNING = "error", "warning"
 Hazard = tuple[str, str]  # severity, and a clause that follows the column's name
 
 _INDEX_METHOD = re.compile(r" USING (\w+) ")
+_FUNCTION = re.compile(r'EXECUTE (?:FUNCTION|PROCEDURE) (?:.*\.)?"?([^".(]+)"?\(')
 _EQUALITY_METHODS = ("btree", "hash")
 _UNEQUAL = "as equal values get different ciphertexts: use a deterministic class, or drop it"
 
@@ -108,6 +110,13 @@ def _row_policy(binding: Binding, found: Dependent, bound: BoundField, column: s
 
 
 def _trigger(binding: Binding, found: Dependent, bound: BoundField, column: str) -> Hazard:
+    function = _FUNCTION.search(found.definition)
+    bodies = binding.catalog.trigger_code.get(function[1], ()) if function is not None else ()
+    used = [written for body in bodies for name, written in row_columns(body) if name == column]
+    if any(used):
+        return ERROR, f"the trigger {found.name} writes it, and would spoil the ciphertext"
+    if used:
+        return WARNING, f"the trigger {found.name} reads it, and sees ciphertext"
     return WARNING, f"the {found.kind} {found.name} on its table sees ciphertext, and may copy or refuse it"
 
 

@@ -40,3 +40,28 @@ WHERE p.oid >= 16384 AND l.lanname = ANY($1::text[])
   AND p.prorettype = 'pg_catalog.trigger'::pg_catalog.regtype
 ORDER BY p.proname, p.oid
 """
+
+# Functions whose code names a table ($1: a pattern of the names), or depends on one ($2: their oids).
+NAMING_FUNCTIONS = """
+SELECT n.nspname, p.proname, p.prosrc,
+       ARRAY(SELECT d.refobjid FROM pg_catalog.pg_depend d
+             WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid
+               AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = ANY($2::oid[]))
+FROM pg_catalog.pg_proc p
+JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+WHERE p.oid >= 16384
+  AND (p.prosrc ~* $1
+       OR EXISTS (SELECT FROM pg_catalog.pg_depend d
+                  WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid
+                    AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                    AND d.refobjid = ANY($2::oid[])))
+ORDER BY n.nspname, p.proname, p.oid
+"""
+
+# Since PostgreSQL 15 a publication may have columns and a row filter.
+PUBLICATIONS = """
+SELECT t.pubname, t.schemaname, t.tablename, pg_catalog.to_jsonb(t) ->> 'attnames',
+       pg_catalog.to_jsonb(t) ->> 'rowfilter'
+FROM pg_catalog.pg_publication_tables t
+ORDER BY t.pubname, t.schemaname, t.tablename
+"""

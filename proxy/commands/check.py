@@ -17,7 +17,9 @@ from policy.hazards import ERROR, WARNING
 from policy.loader import load as load_policy
 from policy.model import Policy
 from policy.notes import NOTE, notes
-from proxy import config, introspect
+from policy.outsiders import Function, Publication, outsiders
+from policy.server_code import word_pattern
+from proxy import catalog_sql, config, function_sql, introspect
 from proxy.addresses import ServerAddress
 
 
@@ -50,11 +52,11 @@ def run(args: argparse.Namespace) -> int:
     policy = load_policy(configuration.policy)
     database = str(args.database or configuration.maintenance.database)
     try:
-        binding = asyncio.run(_read(configuration.maintenance, database, policy))
+        binding, others = asyncio.run(_read(configuration.maintenance, database, policy))
     except introspect.CatalogUnavailable as error:
         print(f"pgveil: maintenance: {configuration.maintenance}: {error.reason}", file=sys.stderr)
         return 2
-    findings = [*check(policy, binding.catalog), *notes(policy, binding.catalog)]
+    findings = [*check(policy, binding.catalog), *others, *notes(policy, binding.catalog)]
     statements = _statements(args.sql, binding) if args.sql is not None else []
     if args.json:
         print(json.dumps(_as_json(binding, findings, statements), indent=2, ensure_ascii=False))
@@ -73,12 +75,40 @@ def _statements(path: Path, binding: Binding) -> Sequence[StatementReport]:
     return reports
 
 
-async def _read(server: ServerAddress, database: str, policy: Policy) -> Binding:
-    catalogs = introspect.Catalogs(introspect.connector(server), policy, poll=0)
+async def _read(server: ServerAddress, database: str, policy: Policy) -> tuple[Binding, list[Finding]]:
+    """The binding, and what is found of functions and publications."""
+    connect = introspect.connector(server)
+    catalogs = introspect.Catalogs(connect, policy, poll=0)
     try:
-        return await catalogs.get(database)
+        binding = await catalogs.get(database)
     finally:
         await catalogs.close()
+    try:
+        connection = await connect(database)
+        try:
+            return binding, await _outsiders(connection, binding)
+        finally:
+            await connection.close()
+    except introspect.CONNECTION_ERRORS as error:
+        raise introspect.CatalogUnavailable(database, error) from error
+
+
+async def _outsiders(connection: introspect.Connection, binding: Binding) -> list[Finding]:
+    await connection.execute(catalog_sql.PREPARE_SESSION)
+    names = word_pattern(table for _, table in binding.policy.tables)
+    if not names:
+        return []
+    functions = [
+        Function(schema, name, body or "", tuple(tables))
+        for schema, name, body, tables in await connection.fetch(
+            function_sql.NAMING_FUNCTIONS, names, list(binding.columns)
+        )
+    ]
+    publications = [
+        Publication(name, schema, table, None if columns is None else tuple(json.loads(columns)), row_filter)
+        for name, schema, table, columns, row_filter in await connection.fetch(function_sql.PUBLICATIONS)
+    ]
+    return outsiders(binding, functions, publications)
 
 
 def _print(binding: Binding, findings: list[Finding]) -> None:

@@ -128,3 +128,27 @@ def test_a_misspelt_variable_is_warned_of(
     code, _, err = run(tmp_path, database16.postgres, database16.name, capsys)
     assert code == 0
     assert err.startswith("pgveil: warning: environment variable PGVEIL_WORKRES: no such setting")
+
+
+def test_what_in_the_server_uses_protected_columns(
+    database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database.execute(
+        "CREATE TABLE users (email text, name text);"
+        "CREATE FUNCTION by_name(text) RETURNS bigint LANGUAGE sql AS"
+        " 'SELECT count(*) FROM users WHERE name = $1';"
+        "CREATE FUNCTION parsed() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT count(*) FROM users; END;"
+        "CREATE FUNCTION shout() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN NEW.name := upper(NEW.name); RETURN NEW; END';"
+        "CREATE TRIGGER loud BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION shout();"
+        "CREATE PUBLICATION feed FOR TABLE users (email)"
+    )
+    code, out, _ = run(tmp_path, database.postgres, database.name, capsys)
+    assert code == 1
+    for words in (
+        "warning: public.users: the function public.by_name names it and uses name: it sees ciphertext",
+        "warning: public.users: the function public.parsed names it: it sees ciphertext",
+        "error: public.users.name: the trigger loud writes it, and would spoil the ciphertext",
+        "note: public.users: the publication feed sends email to subscribers, as ciphertext",
+    ):
+        assert words in out, out
