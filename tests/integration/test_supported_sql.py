@@ -23,12 +23,16 @@ def _live(text: str) -> str:
     return re.sub(r"'(x|y|newer|new)'", lambda match: f"'{_VALUES[match[1]]}'", text)
 
 
+def _named(text: str, mode: str) -> str:
+    return re.sub(r"\bF\b", MODES[mode], text)
+
+
 def _case(construct: Construct, mode: str) -> Case:
     expectation, sqlstate = ("ok", "") if construct.works[mode] else ("refused", "0A000")
     case = Case(construct.title, expectation, sqlstate, _live(construct.text(mode)))
     notes = construct.notes
     for values in notes.get("params", ()):
-        texts = [_VALUES.get(value.strip(), value.strip()) for value in values.split("|")]
+        texts = [_VALUES.get(value.strip(), value.strip()) for value in _named(values, mode).split("|")]
         case.params = tuple(None if text == "\\N" else text for text in texts)
     for line in notes.get("stdin", ()):
         case.stdin += line.encode().decode("unicode_escape").replace("new", "kanarie-5").encode() + b"\n"
@@ -38,7 +42,7 @@ def _case(construct: Construct, mode: str) -> Case:
         case.ways = ("extended", "binary", "literals")
     elif not case.ways:
         case.ways = ("simple",) if once else ("simple", "binary")
-    case.teardown = [re.sub(r"\bF\b", MODES[mode], sql) for sql in notes.get("teardown", ())]
+    case.teardown = [_named(sql, mode) for sql in notes.get("teardown", ())]
     return case
 
 

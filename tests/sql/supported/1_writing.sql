@@ -36,6 +36,18 @@ INSERT INTO users (F) SELECT name FROM plain
 INSERT INTO plain (name) SELECT F FROM users
 -- insert from an array | works works
 INSERT INTO users (F) SELECT unnest(ARRAY['new', 'newer'])
+-- insert from array parameters, as drivers insert in bulk | works works
+-- params: {kanarie-5,kanarie-6} | {a,b}
+-- ways: extended binary
+INSERT INTO users (F, note) SELECT * FROM unnest($1::text[], $2::text[])
+-- insert rows of a JSON parameter | works works
+-- params: [{"F": "kanarie-5", "note": "n"}]
+-- ways: extended binary
+INSERT INTO users (F, note) SELECT F, note FROM json_to_recordset($1) AS j(F text, note text)
+-- insert members of a JSON parameter one by one | refused refused
+-- params: [{"F": "kanarie-5"}]
+-- ways: extended binary
+INSERT INTO users (F) SELECT j ->> 'F' FROM json_array_elements($1) AS j
 -- insert with RETURNING | works works
 INSERT INTO users (F) VALUES ('new') RETURNING id, F, users.*
 -- do nothing on a conflict of the key | works works

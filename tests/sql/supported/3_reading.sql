@@ -53,8 +53,18 @@ SELECT row_to_json(u) FROM users u
 SELECT row_to_json(s) FROM (SELECT id, F AS f FROM users) AS s
 -- to_jsonb of the value | works works
 SELECT to_jsonb(F) FROM users
--- JSON of rows in an array | works works
-SELECT json_agg(s) FROM (SELECT id, F AS f FROM users ORDER BY id) AS s
+-- JSON of rows in an array, as web front ends ask for it | works works
+SELECT COALESCE(json_agg(s), '[]')::text FROM (SELECT id, F AS f FROM users ORDER BY id) AS s
+-- JSON with a default that has members | refused refused
+SELECT COALESCE(json_agg(F), '["x"]') FROM users
+-- JSON objects that are merged, less a member | works works
+SELECT to_jsonb(u) - 'note' || jsonb_build_object('n', 1) FROM users u ORDER BY id
+-- the JSON constructors of SQL | works works
+SELECT JSON_OBJECT('f': F) FROM users ORDER BY id
+-- an array of JSON documents | works works
+SELECT array_agg(to_jsonb(u) ORDER BY id) FROM users u
+-- JSON that is compared | refused refused
+SELECT jsonb_agg(F) @> '[]' FROM users
 -- a nested object by a subquery | works works
 SELECT json_build_object('order', o.id, 'user', (SELECT row_to_json(s) FROM (SELECT F AS f FROM users WHERE users.id = o.user_id) AS s)) FROM orders o
 -- the value as a JSON key | refused refused
