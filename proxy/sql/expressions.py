@@ -131,7 +131,7 @@ def _cast(context: Context, scope: Scope, node: Node) -> Value:
         constant = isinstance(node.arg, ast.A_Const)
         offset = context.parsed.constant_at(node.arg) if constant else node.arg.location
         value = _open(context, Open(offset, null=True))
-    if not (value.protected or value.opens or value.whole):
+    if not (value.protected or value.opens or value.wholes):
         return value if value.null else PLAIN
     site = context.cast_site(node.typeName)
     if site is None or (value.opens and _has_suffix(context, node)):
@@ -198,7 +198,8 @@ def _array(context: Context, scope: Scope, node: Node) -> Value:
     if value.field is not None and not value.array and not value.field.type.array:
         return replace(value, array=True)
     require_plain(value, "ARRAY[] of JSON, rows or arrays")
-    return Value(opens=tuple(replace(item, levels=item.levels - 1) for item in value.opens), whole=whole)
+    wholes = (whole,) if whole is not None else ()
+    return Value(opens=tuple(replace(item, levels=item.levels - 1) for item in value.opens), wholes=wholes)
 
 
 def _indirection(context: Context, scope: Scope, node: Node) -> Value:

@@ -52,7 +52,7 @@ def _document(value: Value, kind: str) -> Open | None:
     """The parameter or literal that an argument is."""
     if value.records is not None:
         return None if value.records.doubtful else value.records
-    if len(value.opens) != 1 or value.whole is not None:
+    if len(value.opens) != 1 or value.wholes:
         return None
     (item,) = value.opens
     casts = all(site.type == LogicalType(kind) for site in item.casts)

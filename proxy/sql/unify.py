@@ -17,6 +17,7 @@ from proxy.sql.value import (
     NULL,
     PLAIN,
     CastSite,
+    Open,
     Value,
     refuse,
     require_plain,
@@ -28,9 +29,9 @@ def unify(values: Sequence[Value], roles: Roles, construct: str) -> Value:
     """The common value of alternatives (CASE, COALESCE, UNION, rows of VALUES)."""
     holders = [value for value in values if value.protected]
     if not holders:
-        if all(value.opens or value.null for value in values):
-            opens = tuple(item for value in values for item in value.opens)
-            return Value(opens=opens) if opens else NULL
+        if all(value.opens or value.wholes or value.null for value in values):
+            opens, wholes = tuple(item for value in values for item in value.opens), _wholes(values)
+            return Value(opens=opens, wholes=wholes) if opens or wholes else NULL
         return PLAIN
     if any(value.json for value in holders):
         return alternatives(values, construct)
@@ -53,6 +54,13 @@ def unify(values: Sequence[Value], roles: Roles, construct: str) -> Value:
         sources=sources,
         blended=any(value.blended or not value.sources for value in holders),
     )
+
+
+def _wholes(values: Sequence[Value]) -> tuple[Open, ...]:
+    """Alternatives of which one is ARRAY[...]: each is an array, as one value."""
+    if not any(value.wholes for value in values):
+        return ()
+    return tuple(item for value in values for item in value.wholes or value.opens)
 
 
 def _require_text(field: BoundField, construct: str) -> None:
@@ -79,8 +87,9 @@ def left(value: Value) -> Value:
     if value.row is not None:
         return replace(value, row=tuple((name, left(part)) for name, part in value.row))
     opens = tuple(replace(item, left=True) for item in value.opens)
+    wholes = tuple(replace(item, left=True) for item in value.wholes)
     sources = tuple(replace(item, left=True) for item in value.sources)
-    value = replace(value, opens=opens, sources=sources)
+    value = replace(value, opens=opens, wholes=wholes, sources=sources)
     if value.field is None or not value.untyped or value.field.type.family != "text":
         return value
     text = LogicalType("text")
@@ -130,8 +139,9 @@ def fit(
             refuse(field, f"a value of another field in {construct}", HINTS["value"])
         roles.use(value, use, construct)
         return
-    if value.whole is not None and field.type.array and not array:
-        roles.assign(value.whole, field, array=False, construct=construct, use=use, alone=alone)
+    if value.wholes and field.type.array and not array:
+        for item in value.wholes:
+            roles.assign(item, field, array=False, construct=construct, use=use, alone=alone)
         return
     if value.opens:
         for item in value.opens:
@@ -142,12 +152,12 @@ def fit(
 
 def with_cast(value: Value, site: CastSite, roles: Roles) -> Value:
     """A cast around a value: kept with an open one, checked and rewritten on a field's own."""
-    if value.null or not (value.opens or value.whole or value.protected):
+    if value.null or not (value.opens or value.wholes or value.protected):
         return value
-    if value.opens or value.whole:
+    if value.opens or value.wholes:
         opens = tuple(replace(o, casts=(*o.casts, site)) for o in value.opens)
-        whole = value.whole and replace(value.whole, casts=(*value.whole.casts, site))
-        return replace(value, opens=opens, whole=whole)
+        wholes = tuple(replace(o, casts=(*o.casts, site)) for o in value.wholes)
+        return replace(value, opens=opens, wholes=wholes)
     if value.json is not None:
         return cast_document(value, site)
     if value.records is not None and site.type is not None and site.type.name in ("json", "jsonb"):

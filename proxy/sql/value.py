@@ -63,7 +63,7 @@ class Value:
     type: LogicalType | None = None  # what the application sees, where a cast has changed it
     array: bool = False  # an array of such values, documents or rows
     opens: tuple[Open, ...] = ()
-    whole: Open | None = None  # ARRAY[...] of literals, `opens` are its elements
+    wholes: tuple[Open, ...] = ()  # ARRAY[...] of literals as one value, beside `opens`, its elements
     json: Document | None = None
     row: tuple[tuple[str, Value], ...] | None = None
     records: Open | None = None  # a document of records some of whose members, `sealed`, are fields' values
@@ -101,8 +101,9 @@ NULL = Value(null=True)
 def doubtful(value: Value) -> Value:
     """An open value by a name that may mean another column, which is not known."""
     opens = tuple(replace(item, doubtful=True) for item in value.opens)
-    whole, records = (item and replace(item, doubtful=True) for item in (value.whole, value.records))
-    return replace(value, opens=opens, whole=whole, records=records)
+    wholes = tuple(replace(item, doubtful=True) for item in value.wholes)
+    records = value.records and replace(value.records, doubtful=True)
+    return replace(value, opens=opens, wholes=wholes, records=records)
 
 
 HINTS = {

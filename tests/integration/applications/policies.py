@@ -14,14 +14,14 @@ CLINIC = (
     CLASSES
     + """
   auth_user:
-    email: {class: lookup, type: varchar(254)}
-    password: {class: secret, type: varchar(128)}
-    first_name: {class: secret, type: varchar(150)}
-    last_name: {class: secret, type: varchar(150)}
+    email: lookup
+    password: secret
+    first_name: secret
+    last_name: secret
   django_session:
     session_data: secret
   django_admin_log:                       # which keeps what an object prints itself as
-    object_repr: {class: secret, type: varchar(200)}
+    object_repr: secret
     change_message: secret
   people_person:
     email: {class: lookup, type: varchar(254), key: mail}
@@ -65,5 +65,34 @@ trusted_functions:
   - procrastinate_cancel_job_v1
   - procrastinate_retry_job_v1
   - procrastinate_retry_job_v2
+"""
+)
+
+SHOP = (
+    CLASSES
+    + """
+  customers:
+    email: {class: lookup, type: varchar(120), key: mail}
+    name: lookup
+    notes: secret
+    born: {class: secret, type: date}
+    seen: {class: secret, type: timestamptz}
+    opens: {class: lookup, type: time}
+    limit: {class: lookup, type: "numeric(12,2)"}
+    number: {class: lookup, type: int4}
+    rate: {class: secret, type: float8}
+    active: {class: lookup, type: bool}
+    token: {class: lookup, type: uuid}
+    document: secret
+    photo: secret
+    wait: {class: secret, type: interval}
+    address: {class: lookup, type: inet}
+    tags: {class: secret, type: "text[]"}
+    rank: {class: secret, type: varchar(20)}
+    level: {class: secret, type: varchar(20), id: public.customers.rank}  # of the second migration
+    joined: {class: secret, type: date}
+  purchases:
+    customer_email: {class: lookup, type: varchar(120), key: mail}
+    item: secret
 """
 )

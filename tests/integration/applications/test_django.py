@@ -57,18 +57,11 @@ class Project:
         return done.stdout
 
 
-_IN_ITS_TRANSACTION = pytest.mark.xfail(
-    strict=True, reason="a table cannot be used in the transaction that makes it, as Django's migrations do"
-)
-
-
-@_IN_ITS_TRANSACTION
 def test_a_clinic(database: Database, veil: Veils, tmp_path: Path) -> None:
     """From an empty database to the second release, with psycopg."""
     _live_through(database, veil, tmp_path, "psycopg")
 
 
-@_IN_ITS_TRANSACTION
 @pytest.mark.parametrize("driver", ["psycopg-server", "psycopg2"])
 def test_a_clinic_with_another_driver(database18: Database, veil: Veils, tmp_path: Path, driver: str) -> None:
     """The same with parameters that are bound in the server, and with psycopg2."""
