@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format docs bench clean
+.PHONY: help run test check format docs conformance conformance bench clean
 
 help:
 	@echo 'make run     see it work: an embedded PostgreSQL, pgveil before it, an ordinary application'
@@ -15,6 +15,7 @@ help:
 	@echo 'make check   formatting, lint and types'
 	@echo 'make format  put the code into the format that make check wants'
 	@echo 'make docs    make the tables of docs/supported-sql.md anew'
+	@echo 'make conformance  the test suites of PostgreSQL and of drivers, through pgveil'
 	@echo 'make bench   speed, side by side with a direct connection and PgBouncer'
 	@echo 'make clean   remove the virtual environment and whatever was built'
 
@@ -39,6 +40,9 @@ docs: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp
 	@$(BIN)/python -m bench $(ARGS)
+
+conformance: $(VENV)/dev.stamp
+	@$(BIN)/python -m tests.conformance $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -65,6 +65,37 @@ def create_table_as(context: Context, node: Node) -> None:
         changes(context, target.relname if protected else None)
 
 
+def require_unprotected(context: Context, node: Node, kind: str) -> None:
+    """A statement of a kind that has no rule may not name a relation with protected columns."""
+    relation = context.relation(node)
+    if relation is not None and any(value.protected for _, value in context.columns(relation)):
+        refuse_statement(
+            f'{kind.removesuffix("Stmt")} on "{relation.name}" cannot be proved safe',
+            "Run it on the server directly, after checking that it holds no protected value.",
+            "The table has protected columns, and pgveil has no rule for this statement.",
+        )
+
+
+def schema(context: Context, node: Node) -> None:
+    """CREATE SCHEMA with definitions in it: none of them may be of a table that the policy names."""
+    changes(context)
+    created = {
+        (item.relation if isinstance(item, ast.CreateStmt) else item.view).relname: item
+        for item in node.schemaElts or ()
+        if isinstance(item, (ast.CreateStmt, ast.ViewStmt))
+    }
+    for name in created:
+        for known_schema, table in context.binding.policy.tables:
+            if table == name and node.schemaname in (known_schema, None):
+                refuse_statement(
+                    f'creating the protected table "{known_schema}.{table}" with its schema is not possible',
+                    "Create the schema, and then the table by a statement of its own.",
+                )
+    for item in descendants(node):
+        if isinstance(item, ast.RangeVar) and (item.schemaname or item.relname not in created):
+            require_unprotected(context, item, "CreateSchemaStmt")
+
+
 def publication(context: Context, node: Node) -> None:
     """CREATE and ALTER PUBLICATION: subscribers get ciphertext; a row filter is judged as a condition."""
     for item in node.pubobjects or ():

@@ -9,7 +9,7 @@ from policy.types import LogicalType
 from proxy.errors import Refused
 from proxy.sql import ddl, dml, queries, server_code, tables
 from proxy.sql.calls import Call
-from proxy.sql.context import Context, descendants, refuse_statement
+from proxy.sql.context import Context, descendants
 from proxy.sql.copy_statement import copy
 from proxy.sql.documents import settled
 from proxy.sql.expressions import infer
@@ -114,7 +114,14 @@ def result_column(context: Context, value: Value) -> ResultColumn | None:
 def _explain(context: Context, node: Node) -> StatementPlan:
     rule = _RULES.get(type(node.query))
     plan = rule(context, node.query) if rule is not None else StatementPlan()
-    return StatementPlan(effects=tuple(e for e in plan.effects if not isinstance(e, DeclareCursor)))
+    effects = (*plan.effects, *context.effects)
+    context.effects = []
+    return StatementPlan(effects=tuple(_perhaps(e) for e in effects if not isinstance(e, DeclareCursor)))
+
+
+def _perhaps(effect: Effect) -> Effect:
+    """What a statement would do that EXPLAIN runs, or not: with ANALYZE."""
+    return SetSearchPath(None, known=False) if isinstance(effect, SetSearchPath) else effect
 
 
 # --- prepared statements and cursors ---------------------------------------------------------------------
@@ -281,8 +288,10 @@ _HARMLESS = frozenset(
         "UnlistenStmt",
         "VacuumStmt",
         "VariableShowStmt",
+        "AlterObjectDependsStmt",
         "AlterOwnerStmt",
-        "CreateForeignTableStmt",
+        "CompositeTypeStmt",
+        "ImportForeignSchemaStmt",
         "DropOwnedStmt",
         "AlterSeqStmt",
         "CreateSeqStmt",
@@ -297,19 +306,9 @@ def _other(context: Context, node: Node) -> None:
     if kind not in _HARMLESS:
         for item in descendants(node):
             if isinstance(item, ast.RangeVar):
-                _require_unprotected(context, item, kind)
+                ddl.require_unprotected(context, item, kind)
     if kind.startswith(_DDL) and kind not in _OF_NO_CONCERN:
         context.effects.append(CatalogChange())
-
-
-def _require_unprotected(context: Context, node: Node, kind: str) -> None:
-    relation = context.relation(node)
-    if relation is not None and any(value.protected for _, value in context.columns(relation)):
-        refuse_statement(
-            f'{kind.removesuffix("Stmt")} on "{relation.name}" cannot be proved safe',
-            "Run it on the server directly, after checking that it holds no protected value.",
-            "The table has protected columns, and pgveil has no rule for this statement.",
-        )
 
 
 def _call(context: Context, node: Node) -> StatementPlan:
@@ -338,14 +337,17 @@ def _checked(rule: Callable[[Context, Node], None]) -> Callable[[Context, Node],
 
 _RULES: dict[type, Callable[[Context, Node], StatementPlan]] = {
     ast.AlterObjectSchemaStmt: _checked(ddl.move),
+    ast.AlterPolicyStmt: _checked(ddl.row_policy),
     ast.AlterPublicationStmt: _checked(ddl.publication),
     ast.AlterTableStmt: _checked(tables.alter_table),
     ast.CallStmt: _call,
     ast.ClosePortalStmt: _close,
     ast.CopyStmt: _copy,
+    ast.CreateForeignTableStmt: _checked(tables.create_foreign_table),
     ast.CreateFunctionStmt: _checked(server_code.create_function),
     ast.CreatePolicyStmt: _checked(ddl.row_policy),
     ast.CreatePublicationStmt: _checked(ddl.publication),
+    ast.CreateSchemaStmt: _checked(ddl.schema),
     ast.CreateStatsStmt: _checked(ddl.statistics),
     ast.CreateStmt: _checked(tables.create_table),
     ast.CreateTableAsStmt: _checked(ddl.create_table_as),

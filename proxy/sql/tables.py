@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NoReturn
 
 from policy import guard
@@ -64,7 +64,8 @@ def create_table(context: Context, node: Node) -> None:
     if bound or fields or context.binding.catalog.named(node.relation.relname):
         changes(context, node.relation.relname if bound or fields else None)
     # else its first use will find that the snapshot lacks it: schemas are made without reading each time
-    _refuse_bounds(context, node)
+    if node.partbound is not None:
+        _refuse_bounds(context, _parents(context, node))
     definitions = [item for item in node.tableElts or () if isinstance(item, ast.ColumnDef)]
     for item in definitions:
         if (made := _define(context, item, fields)) is not None or item.colname not in bound:
@@ -83,6 +84,11 @@ def create_table(context: Context, node: Node) -> None:
             _constraint(context, scope, item, None)
 
 
+def create_foreign_table(context: Context, node: Node) -> None:
+    """CREATE FOREIGN TABLE: another server has its rows, and so their ciphertext."""
+    create_table(context, node.base)
+
+
 def _parents(context: Context, node: Node) -> list[Relation]:
     found = [context.relation(parent) for parent in node.inhRelations or ()]
     return [relation for relation in found if relation is not None]
@@ -96,11 +102,9 @@ def _inherited(context: Context, node: Node) -> dict[str, BoundField | None]:
     return bound
 
 
-def _refuse_bounds(context: Context, node: Node) -> None:
+def _refuse_bounds(context: Context, parents: Iterable[Relation]) -> None:
     """The bounds of a partition are values of its key."""
-    if node.partbound is None:
-        return
-    for relation in _parents(context, node):
+    for relation in parents:
         fields = context.binding.of(relation)
         keys = [d for d in relation.dependents if d.kind == "partition key"]
         for name in (column for key in keys for column in key.columns):
@@ -241,6 +245,8 @@ def alter_table(context: Context, node: Node) -> None:
     scope = table_scope(columns, node.relation.relname)
     fields = _fields_by_relation(context, node.relation, relation)
     for command in node.cmds or ():
+        if command.subtype.name == "AT_AttachPartition" and relation is not None:
+            _refuse_bounds(context, [relation])
         _command(context, scope, command, dict(columns), fields)
     if relation is not None and any(command.subtype.name == "AT_DropColumn" for command in node.cmds or ()):
         context.moved.add(relation.oid)
@@ -275,6 +281,8 @@ def _command(
         require_plain(infer(context, scope, definition.raw_default), "ALTER COLUMN ... USING")
     elif kind in ("AT_SetExpression", "AT_AddIdentity") and field is not None:
         refuse(field, "a generated or identity column", "Let the application give the value.")
+    if kind == "AT_SetExpression":
+        require_plain(infer(context, scope, definition), "a generated column")
     if kind in ("AT_AttachPartition", "AT_AddInherit"):
         context.unknown_columns = True  # judged by a fresh snapshot: rare, and what is old here would leak
     if kind == "AT_AttachPartition":

@@ -133,10 +133,19 @@ CREATE TRIGGER t BEFORE UPDATE ON users FOR EACH ROW WHEN (NEW.email = 'kanarie-
 -- ways: simple
 CREATE POLICY p ON users USING (email = 'kanarie-1')
 -- teardown: DROP POLICY IF EXISTS p ON public.users
--- case: a row policy that is altered | refused
+-- case: a row policy that is altered | ok
+-- ways: simple
 ALTER POLICY p ON users USING (email = 'kanarie-1')
 -- setup: CREATE POLICY p ON public.users
 -- teardown: DROP POLICY IF EXISTS p ON public.users
+-- case: a row policy on a randomized column that is altered | refused
+ALTER POLICY p ON users USING (ssn = 'kanarie ssn')
+-- case: a schema with a table that only has the name of a protected one | ok
+-- ways: simple
+CREATE SCHEMA fresh CREATE TABLE users (email text DEFAULT 'plain') CREATE VIEW v AS SELECT email FROM users
+-- teardown: DROP SCHEMA IF EXISTS fresh CASCADE
+-- case: a schema with a view of a protected table | refused
+CREATE SCHEMA fresh CREATE VIEW v AS SELECT id FROM public.users WHERE email = 'kanarie-1'
 -- case: a rule | refused
 CREATE RULE r AS ON INSERT TO plain DO ALSO INSERT INTO users (email) VALUES ('kanarie')
 -- case: a domain with a default | ok

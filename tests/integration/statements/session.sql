@@ -76,6 +76,9 @@ SET search_path TO Other; INSERT INTO Users (Email) VALUES ('plain text') RETURN
 -- case: search path that a function hides | refused
 -- ways: simple
 SELECT set_config('search' || '_path', 'other', false); INSERT INTO users (email) VALUES ('kanarie-5')
+-- case: search path by a set_config() that EXPLAIN does not run | refused
+-- ways: simple
+EXPLAIN SELECT set_config('search_path', 'other', false); INSERT INTO users (email) VALUES ('kanarie-5')
 -- case: other schema by name (lesson 9) | ok
 -- params: plain text
 INSERT INTO other.users (email) VALUES ($1) RETURNING email

@@ -1,0 +1,73 @@
+"""What a suite of somebody else's says of each of its tests, and where two runs of it differ."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+Outcomes = Mapping[str, str]  # the name of a test: "passed", "failed" or "skipped"
+
+_PG_REGRESS = re.compile(r"^(?:test|    ) (\w[\w.]*) +\.\.\. (ok|FAILED|failed \(ignored\))", re.MULTILINE)
+_WORDS = {"ok": "passed", "FAILED": "failed", "failed (ignored)": "skipped"}
+
+
+@dataclass(frozen=True)
+class Result:
+    """One suite: the outcomes of a direct run, and of those by way of pgveil under each policy.
+
+    `known` are the tests that may come out otherwise, and why (docs/conformance.md).
+    """
+
+    suite: str
+    direct: Outcomes
+    through: Mapping[str, Outcomes]
+    known: Collection[str] = ()
+
+    @property
+    def unexpected(self) -> list[str]:
+        """What came out otherwise than directly under some policy, and is not known to."""
+        found = [one for outcomes in self.through.values() for one in differences(self.direct, outcomes)]
+        return [one for one in found if one.partition(":")[0] not in self.known]
+
+    def row(self) -> str:
+        """A line of the table in docs/conformance.md."""
+        cells = [self.suite, count(self.direct)]
+        for outcomes in self.through.values():
+            found = differences(self.direct, outcomes)
+            cells.append(f"differs: {', '.join(found)}" if found else "the same")
+        return f"| {' | '.join(cells)} |"
+
+
+def of_pg_regress(output: str) -> Outcomes:
+    """What pg_regress of PostgreSQL 15 prints."""
+    return {name: _WORDS[word] for name, word in _PG_REGRESS.findall(output)}
+
+
+def of_junit(path: Path) -> Outcomes:
+    """What pytest writes with --junitxml. A test whose set-up or end fails has failed."""
+    found: dict[str, str] = {}
+    for case in ET.parse(path).iter("testcase"):
+        name = f"{case.get('classname')}.{case.get('name')}"
+        kinds = {child.tag for child in case}
+        outcome = "failed" if kinds & {"failure", "error"} else "skipped" if "skipped" in kinds else "passed"
+        found[name] = "failed" if found.get(name) == "failed" else outcome
+    return found
+
+
+def differences(direct: Outcomes, through: Outcomes) -> list[str]:
+    """The tests that came out otherwise."""
+    return [
+        f"{name}: {direct.get(name, 'not run')}, {through.get(name, 'not run')}"
+        for name in sorted({*direct, *through})
+        if direct.get(name) != through.get(name)
+    ]
+
+
+def count(outcomes: Outcomes) -> str:
+    """`311 passed, 5 failed, 65 skipped`."""
+    words = ("passed", "failed", "skipped")
+    counted = {word: sum(outcome == word for outcome in outcomes.values()) for word in words}
+    return ", ".join(f"{number} {word}" for word, number in counted.items() if number or word == "passed")
