@@ -14,7 +14,7 @@ from proxy.sql.expressions import condition, infer
 from proxy.sql.parse import Node, ast
 from proxy.sql.plan import Use
 from proxy.sql.queries import refuse_copy
-from proxy.sql.scope import Item, Scope
+from proxy.sql.scope import Item, Scope, Source
 from proxy.sql.tables import changes, index_element, refuse_shadow, table_scope
 from proxy.sql.value import PLAIN, require_deterministic, require_plain
 
@@ -163,9 +163,9 @@ def drop(context: Context, node: Node) -> None:
 def row_policy(context: Context, node: Node) -> None:
     """CREATE POLICY: its conditions are judged like any other."""
     relation = context.relation(node.table)
-    if relation is None:
-        return
-    scope = table_scope(context.columns(relation), relation.name)
+    columns = context.columns(relation) if relation is not None else []
+    source = Source(node.table.relname, columns, opaque=relation is None)
+    scope = Scope(sources=[source], items=[Item.of(source)])
     for clause in (node.qual, node.with_check):
         condition(context, scope, clause, "a row security policy")
 

@@ -329,10 +329,31 @@ def _checked(rule: Callable[[Context, Node], None]) -> Callable[[Context, Node],
     """A rule that only judges."""
 
     def judge(context: Context, node: Node) -> StatementPlan:
+        if not isinstance(node, _WITH_QUERIES):
+            _refuse_subqueries(context, node)
         rule(context, node)
         return StatementPlan()
 
     return judge
+
+
+# Definitions that may have queries in them; each has a rule that judges those.
+_WITH_QUERIES = (
+    ast.AlterPolicyStmt,
+    ast.CreateFunctionStmt,
+    ast.CreatePolicyStmt,
+    ast.CreateTableAsStmt,
+    ast.ViewStmt,
+)
+
+
+def _refuse_subqueries(context: Context, node: Node) -> None:
+    """The server refuses a subquery in a definition when it has read, and logged, the values in it."""
+    for item in descendants(node):
+        if isinstance(item, ast.SubLink):
+            for source in descendants(item):
+                if isinstance(source, ast.RangeVar):
+                    ddl.require_unprotected(context, source, "a subquery")
 
 
 _RULES: dict[type, Callable[[Context, Node], StatementPlan]] = {

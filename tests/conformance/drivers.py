@@ -44,7 +44,7 @@ DRIVERS = (
         "pg8000==1.31.6",
         ("test",),
         others=("pytz", "pytest-mock"),
-        arguments=("--ignore=test/native/test_benchmarks.py", "--ignore-glob=*/auth"),
+        arguments=("--ignore-glob=*/test_benchmarks.py", "--ignore-glob=*/auth"),
         prepare=("CREATE EXTENSION hstore",),
     ),
     Driver(
@@ -67,7 +67,8 @@ class DriverSuite:
     """A driver's suite, in an environment of its own in `work`."""
 
     policies = ("unused",)
-    known = ()
+    # It counts what asyncpg has written when an error arrives: with a proxy between, more is on its way.
+    known = ("tests.test_execute.TestExecuteMany.test_executemany_server_failure_during_writes",)
 
     def __init__(self, driver: Driver, work: Path) -> None:
         self._driver = driver

@@ -113,14 +113,24 @@ def test_commands_about_the_catalogue(filled: Veil, command: str) -> None:
     assert through.stdout == direct.stdout
 
 
-def test_the_position_of_an_error(filled: Veil) -> None:
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT id, nosuch FROM users WHERE email = 'kanarie-1' AND nosuch = 'x'",
+        "SELECT id FROM users WHERE email = 'kanarie-1' AND id = nosuch",
+        "SELECT id, 'ä€👋'\n  FROM users\n WHERE nick = 'kanarie ü' AND age = 17::int4 AND nosuch = 1",
+        "INSERT INTO users (email, note) VALUES ('kanarie', 'ü'), ('kanarie-€', 'x') RETURNING id, nosuch",
+        "SELECT format_type(atttypid, -1), nosuch FROM pg_attribute WHERE attrelid = 'users'::regclass",
+        "PREPARE p AS UPDATE users SET born = '1973-03-31'::date, ssn = 'kanarie' WHERE nosuch = $1",
+    ],
+)
+def test_the_position_of_an_error(filled: Veil, statement: str) -> None:
     """The caret points into the text as it was typed, not into the one that was sent."""
-    done = _psql(filled, "-c", "SELECT id, nosuch FROM users WHERE email = 'kanarie-1' AND nosuch = 'x'")
-    assert "LINE 1: SELECT id, nosuch FROM users WHERE email = 'kanarie-1'" in done.stderr
-    later = _psql(filled, "-c", "SELECT id FROM users WHERE email = 'kanarie-1' AND id = nosuch")
-    caret = next(line for line in later.stderr.splitlines() if line.strip() == "^")
-    text = next(line for line in later.stderr.splitlines() if line.startswith("LINE 1: "))
-    assert text[caret.index("^") :].startswith("nosuch")
+    done = _psql(filled, "-c", statement)
+    lines = done.stderr.splitlines()
+    number = next(i for i, line in enumerate(lines) if line.startswith("LINE "))
+    assert lines[number + 1].strip() == "^"
+    assert lines[number][lines[number + 1].index("^") :].startswith("nosuch")
 
 
 def test_pg_dump(filled: Veil) -> None:

@@ -180,3 +180,10 @@ CREATE TABLE other.orders (buyer text); INSERT INTO other.orders (buyer) VALUES 
 -- case: create a table and write protected values in one transaction | ok
 -- ways: simple
 BEGIN; CREATE TABLE fresh (a int); INSERT INTO fresh VALUES (1); INSERT INTO users (email) VALUES ('kanarie-5'); ROLLBACK
+-- case: an index on another table by a subquery | refused
+CREATE INDEX i ON plain (id) WHERE EXISTS (SELECT 1 FROM users WHERE email = 'kanarie-1')
+-- case: a default of another table by a subquery | refused
+ALTER TABLE plain ALTER name SET DEFAULT (SELECT note FROM users WHERE email = 'kanarie-1')
+-- case: a row policy of a temporary table by a subquery | ok
+-- ways: simple
+CREATE TEMP TABLE t (a int); CREATE POLICY p ON t USING (EXISTS (SELECT 1 FROM users WHERE email = 'kanarie-1')); DROP TABLE t
