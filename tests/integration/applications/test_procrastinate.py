@@ -18,8 +18,8 @@ from tests.proxy_process import Veil, Veils
 HERE = Path(__file__).parent
 
 
-def run(directory: Path, veil: Veil, *words: str) -> None:
-    """Run Python in the application's folder."""
+def run(directory: Path, veil: Veil, *words: str) -> str:
+    """Run Python in the application's folder; what it prints."""
     done = subprocess.run(
         [sys.executable, *words],
         cwd=directory,
@@ -30,17 +30,28 @@ def run(directory: Path, veil: Veil, *words: str) -> None:
         timeout=60,
     )
     assert done.returncode == 0, done.stderr + done.stdout
+    return done.stdout
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="functions cannot yet be made through pgveil that name protected tables (trusted_functions)",
-)
 def test_jobs(database: Database, veil: Veils, tmp_path: Path) -> None:
-    """From an empty database: the schema, jobs deferred in every way, a worker, an administrator's calls."""
+    """From an empty database: the schema by psql, jobs deferred in every way, a worker, administration."""
     proxy = veil(database, PROCRASTINATE)
     directory = tmp_path / "letters"
     shutil.copytree(HERE / "letters", directory)
     with watched(proxy):
-        run(directory, proxy, "-m", "procrastinate", "--app=jobs.app", "schema", "--apply")
+        schema = run(directory, proxy, "-m", "procrastinate", "--app=jobs.app", "schema", "--read")
+        psql = [database.postgres.psql, proxy.dsn(), "-qX", "-v", "ON_ERROR_STOP=1"]
+        done = subprocess.run(psql, input=schema, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 0, done.stderr
         run(directory, proxy, "steps.py", "defer", "defer_async", "work", "manage")
+
+
+@pytest.mark.xfail(
+    strict=True, reason="a table that is made in a text cannot be used in the rest of the same text"
+)
+def test_the_schema_in_one_text(database18: Database, veil: Veils, tmp_path: Path) -> None:
+    """`procrastinate schema --apply` sends all of it at once."""
+    directory = tmp_path / "letters"
+    shutil.copytree(HERE / "letters", directory)
+    proxy = veil(database18, PROCRASTINATE)
+    run(directory, proxy, "-m", "procrastinate", "--app=jobs.app", "schema", "--apply")
