@@ -285,14 +285,15 @@ def test_functions_on_the_server_see_ciphertext(people: Veil) -> None:
     assert value.startswith("pgv1:")
 
 
-def test_the_catalogue_shows_the_storage(veil: Veils, database18: Database) -> None:
+def test_the_catalogue_shows_the_types_of_the_policy(veil: Veils, database18: Database) -> None:
     policy = (
         "version: 1\nclasses: {pii: {mode: randomized}}\ntables: {people: {born: {class: pii, type: date}}}\n"
     )
     proxy = veil(database18, policy)
     proxy.execute("CREATE TABLE people (born date)")
     question = "SELECT data_type FROM information_schema.columns WHERE table_name = 'people'"
-    assert proxy.execute(question) == [("bytea",)]
+    assert proxy.execute(question) == [("date",)]
+    assert database18.execute(question) == [("bytea",)]
     with proxy.connect() as connection:
         description = connection.execute("SELECT born FROM people").description
         assert description is not None
