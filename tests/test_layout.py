@@ -53,6 +53,7 @@ OURS = {"crypto", "policy", "proxy"}
 TESTED_THROUGH = {
     "proxy/__main__.py": "tests/proxy_process.py",
     "proxy/sql/conditions.py": "tests/sql/fixtures",
+    "proxy/sql/mentions.py": "tests/sql/fixtures",
     "proxy/sql/code.py": "tests/sql/fixtures",
     "proxy/sql/context.py": "tests/sql/fixtures",
     "proxy/sql/redirect.py": "tests/sql/test_catalog_types.py",

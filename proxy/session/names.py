@@ -13,8 +13,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from proxy.errors import Outdated
+from proxy.sql.analysis import SessionView
 from proxy.sql.plan import CopyPlan, Results, StatementPlan, TextPlan, Widths
-from proxy.sql.planner import Planner, SessionView
+from proxy.sql.planner import Planner
 
 
 class Statement:

@@ -13,9 +13,10 @@ from proxy.session.names import Statement, Uncertain
 from proxy.session.requests import FetchKeys, RefreshCatalog
 from proxy.session.results import require_copies
 from proxy.session.state import Resume, State
+from proxy.sql.analysis import UNKNOWN
 from proxy.sql.context import UnknownRelations, Unseen
 from proxy.sql.plan import Widths
-from proxy.sql.planner import UNKNOWN, Planned
+from proxy.sql.planner import Planned
 from proxy.sql.render import render
 
 _IDLE = ord("I")

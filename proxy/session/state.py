@@ -17,8 +17,9 @@ from proxy.session.requests import Request
 from proxy.session.search_path import SearchPath
 from proxy.session.startup_options import initial_search_path
 from proxy.session.uncommitted import Uncommitted
+from proxy.sql.analysis import SessionView
 from proxy.sql.plan import CatalogChange, Results, TextPlan
-from proxy.sql.planner import Planner, SessionView
+from proxy.sql.planner import Planner
 from proxy.sql.search_path import effective, parse_search_path
 from proxy.values import Settings, python_encoding
 from proxy.wire.backend import ErrorResponse

@@ -11,6 +11,7 @@ from pglast import parser
 
 from policy.binding import Binding, BoundField
 from proxy.errors import ServerError
+from proxy.sql.analysis import SessionView
 from proxy.sql.plan import (
     CopyPlan,
     PrepareName,
@@ -21,7 +22,7 @@ from proxy.sql.plan import (
     StatementPlan,
     TextPlan,
 )
-from proxy.sql.planner import Planned, Planner, SessionView
+from proxy.sql.planner import Planned, Planner
 from proxy.sql.render import render
 
 _META_COMMAND = re.compile(r"^\\.*$", re.MULTILINE)

@@ -18,8 +18,8 @@ from proxy.introspect import Catalogs, CatalogUnavailable
 from proxy.session.requests import FetchKeys, RefreshCatalog
 from proxy.session.startup import Begin, SessionRequest, Startup
 from proxy.sessions import Database, LiveSessions, OnChange
+from proxy.sql.analysis import SessionView
 from proxy.sql.context import UnknownRelations
-from proxy.sql.planner import SessionView
 from proxy.wire.startup import StartupMessage
 from tests.passing import PassingSession
 from tests.policy.samples import catalog_of

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from proxy.session.names import Cursor, Names, Portal, Statement, Uncertain
+from proxy.sql.analysis import SessionView
 from proxy.sql.plan import PLAIN, StatementPlan, TextPlan
-from proxy.sql.planner import Planner, SessionView
+from proxy.sql.planner import Planner
 from tests.sql.world import world
 
 PLANNER = Planner(world())

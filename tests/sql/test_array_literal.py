@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from proxy.sql.analysis import SessionView
 from proxy.sql.array_literal import array_token
 from proxy.sql.parse import parse
 from proxy.sql.plan import Slot
-from proxy.sql.planner import Planner, SessionView
+from proxy.sql.planner import Planner
 from proxy.sql.rewrite import literal_tokens
 from tests.postgres import Database
 from tests.sql.world import world

@@ -7,9 +7,10 @@ import itertools
 import pytest
 
 from proxy.errors import ServerError
+from proxy.sql.analysis import SessionView
 from proxy.sql.cache import PlanCache
 from proxy.sql.plan import PLAIN, TextPlan
-from proxy.sql.planner import Planner, SessionView
+from proxy.sql.planner import Planner
 from tests.sql.test_shape import pieces_of, replaced, split
 from tests.sql.test_statements import CASES
 from tests.sql.transcript import said_of

@@ -10,8 +10,9 @@ import pytest
 from policy.binding import Binding, bind
 from policy.catalog import Catalog, Dependent, Relation
 from policy.model import Policy
+from proxy.sql.analysis import SessionView
 from proxy.sql.catalog_types import CatalogTypes
-from proxy.sql.planner import Planner, SessionView
+from proxy.sql.planner import Planner
 from proxy.sql.report import explain
 from proxy.sql.scope import Columns
 from tests.policy.samples import catalog_of, column, policy_of, table

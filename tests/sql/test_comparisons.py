@@ -8,7 +8,8 @@ import psycopg
 import pytest
 
 from proxy.errors import ServerError
-from proxy.sql.planner import Planner, SessionView
+from proxy.sql.analysis import SessionView
+from proxy.sql.planner import Planner
 from tests.postgres import Database
 from tests.sql.world import world
 

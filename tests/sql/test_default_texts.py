@@ -7,7 +7,8 @@ from pathlib import Path
 
 from policy.binding import Binding, bind
 from policy.storage import is_sealed
-from proxy.sql.planner import Planner, SessionView
+from proxy.sql.analysis import SessionView
+from proxy.sql.planner import Planner
 from tests.policy.samples import catalog_of, column, policy_of, table
 
 DEFAULT = "'pgv1:AQabc-_'::text"

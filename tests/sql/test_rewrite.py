@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.session.replies import original_position
+from proxy.sql.analysis import SessionView
 from proxy.sql.parse import parse
 from proxy.sql.plan import Slot
-from proxy.sql.planner import Planned, Planner, SessionView
+from proxy.sql.planner import Planned, Planner
 from proxy.sql.render import render
 from tests.sql.test_statements import CASES
 from tests.sql.transcript import Case

@@ -8,8 +8,9 @@ import pytest
 
 from policy.binding import bind
 from proxy.errors import Refused
+from proxy.sql.analysis import SessionView
 from proxy.sql.context import UnknownRelations
-from proxy.sql.planner import Planner, SessionView
+from proxy.sql.planner import Planner
 from tests.sql.world import view, world
 
 
