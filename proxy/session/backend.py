@@ -342,7 +342,8 @@ class Backend:
         if inquiry is None:
             return self._error(data, at, end)
         state.owes_ready = inquiry.of_query
-        self._error(data, at, end)
+        if self._error(data, at, end) == b"":
+            return b""  # the client has had its error
         fields = dict(ErrorResponse.parse(data[at + HEADER : end]).fields)
         fields.pop("P", None)
         return ErrorResponse(fields).pack()

@@ -160,7 +160,7 @@ class Frontend:
                 self._buffer += data[at:]
                 return
             if planning.asked:
-                planning.asked.clear()
+                planning.done()
             if replaced is not None:
                 self._forward(out, data, start, at)
                 if replaced:

@@ -2,7 +2,8 @@
 
 Rule 1  It is sent when no reply is outstanding, and nothing of the client goes on before it is answered.
 Rule 2  It is a Parse with a Flush behind it, never a Sync, which would end an implicit transaction. Its
-        statement and portal have a name of their own: the client's unnamed ones stay as they are.
+        statement and portal have a name of their own: the client's unnamed ones stay as they are. They are
+        closed before, too: an error has the server skip the Close that is behind it.
 Rule 3  The client sees nothing of it but an error, which is then the error of its statement.
 """
 
@@ -24,7 +25,7 @@ from proxy.wire.frontend import Bind, Close, Execute, Parse
 
 _NAME = b"pgveil.inquiry"
 _JSON = 114  # oid of type json
-_CLOSES = 2
+_CLOSES = 4
 _NOT_NAMED = ("pg_temp_", "pg_toast")  # schemas that no search_path names
 
 
@@ -73,13 +74,17 @@ class Inquiry(Reply):
     def request(self) -> bytes:
         """What goes to the server. All of it is ASCII, whatever the client's encoding is."""
         messages = (
+            *self._closes(),  # what an error has left there
             Parse(_NAME, INQUIRY.encode(), (_JSON,)),
             Bind(_NAME, _NAME, (), (json.dumps(self.names).encode(),), ()),
             Execute(_NAME, 0),
-            Close(b"P", _NAME),
-            Close(b"S", _NAME),
+            *self._closes(),
         )
         return b"".join(message.pack() for message in messages) + frame(frames.FLUSH)
+
+    @staticmethod
+    def _closes() -> tuple[Close, Close]:
+        return Close(b"P", _NAME), Close(b"S", _NAME)
 
     def row(self, body: bytes) -> None:
         """The body of the one DataRow: one column."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import NoReturn
 
 from crypto.manager import KeyNeed
@@ -22,6 +23,11 @@ from proxy.sql.render import render
 _IDLE = ord("I")
 _IN_TRANSACTION = ord("T")
 _FAILED = ord("E")
+
+
+class _Errand(Enum):
+    CATALOG = auto()
+    INQUIRY = auto()
 
 
 class Wait(Exception):
@@ -44,8 +50,8 @@ class Planning:
         self._resume = resume
         self._read_again = False  # the catalogue, for the statement at hand
         self._looked_for: frozenset[str] = frozenset()  # or only these names in it
-        # what was asked for, for the message at hand: keys, and (None) what the open transaction has made
-        self.asked: set[KeyNeed | None] = set()
+        # what was asked for, for the message at hand: keys, the catalogue, what the open transaction has made
+        self.asked: set[KeyNeed | _Errand] = set()
         self.error: ServerError | None = None  # of the errand for the message at hand
 
     def plan(self, text: bytes) -> Planned:
@@ -119,6 +125,12 @@ class Planning:
         self._state.ask(FetchKeys((need,)), self._resume)
         raise Wait
 
+    def done(self) -> None:
+        """The message at hand is done, or skipped: what was read for it counts for no other."""
+        self.asked.clear()
+        self.error = None
+        self._read_again, self._looked_for = False, frozenset()
+
     def _raise_error(self) -> None:
         if self.error is not None:
             error, self.error = self.error, None
@@ -126,6 +138,7 @@ class Planning:
             raise error
 
     def _read_catalog(self, names: frozenset[str] | None) -> NoReturn:
+        self.asked.add(_Errand.CATALOG)
         self._state.ask(RefreshCatalog(names), self._resume)
         self._state.catalog_changed = False
         self._read_again = names is None
@@ -139,9 +152,9 @@ class Planning:
         uncommitted = state.uncommitted
         if state.status == _FAILED or (uncommitted is None and state.status == _IDLE):
             raise unseen  # it is not done, or has been read from the committed catalogue
-        if None in self.asked:
+        if _Errand.INQUIRY in self.asked:
             raise unseen
-        self.asked.add(None)
+        self.asked.add(_Errand.INQUIRY)
         if uncommitted is None or uncommitted.seen:  # a function, say, may have made it since
             state.ask_for(())
         assert state.uncommitted is not None

@@ -174,6 +174,7 @@ class State:
             if self.uncommitted.changed:
                 self.catalog_changed = self.announce_ddl = True
             self.uncommitted, self.unseen = None, False
+            self._view = None  # statements were planned for what may have changed, whoever notices it when
             self.planner = self.context.planner
 
     def view(self) -> SessionView:

@@ -57,22 +57,22 @@ def answer(*relations: list[Any], touched: tuple[int, ...] = (), temporary: tupl
         "temporary": list(temporary),
     }
     value = base64.encodebytes(json.dumps(said).encode())
-    return packed(
-        PARSE_COMPLETE, BIND_COMPLETE, row(value), complete("SELECT 1"), CLOSE_COMPLETE, CLOSE_COMPLETE
-    )
+    closed = CLOSE_COMPLETE + CLOSE_COMPLETE
+    return packed(closed, PARSE_COMPLETE, BIND_COMPLETE, row(value), complete("SELECT 1"), closed)
 
 
 def inquiry(lines: list[str], names: str = '["planned"]') -> list[str]:
     """The lines that are no part of an inquiry, of which there has to be one."""
     start = next(i for i, line in enumerate(lines) if line.startswith("Parse pgveil.inquiry: "))
+    closes = ["Close P pgveil.inquiry", "Close S pgveil.inquiry"]
+    assert lines[start - 2 : start] == closes
     assert lines[start + 1 : start + 6] == [
         f"Bind pgveil.inquiry = pgveil.inquiry({names})",
         "Execute pgveil.inquiry",
-        "Close P pgveil.inquiry",
-        "Close S pgveil.inquiry",
+        *closes,
         "Flush",
     ]
-    return lines[:start] + lines[start + 6 :]
+    return lines[: start - 2] + lines[start + 6 :]
 
 
 def in_bytes(play: Playbook, data: bytes) -> list[str]:
@@ -382,3 +382,59 @@ def test_pipelined_statements_go_on_without_waiting_for_each_other(play: Playboo
     assert sent == ["Bind i([kanarie])", "Execute", "Sync"] * 3
     sent = play.client(close("i"), parse("COMMIT"), bind(), execute(), SYNC, parse("SELECT 1"))
     assert sent == ["Close S i", "Parse : COMMIT", "Bind ()", "Execute", "Sync", "Flush"]
+
+
+def test_what_an_error_keeps_from_being_closed_is_closed_before(play: Playbook) -> None:
+    """The server skips the Close behind what fails, so that the next inquiry begins with one."""
+    inquiry(play.client(query("SELECT label FROM planned")))
+    play.server(CLOSE_COMPLETE, CLOSE_COMPLETE, PARSE_COMPLETE, BIND_COMPLETE, error("57014", "cancelled"))
+    assert play.to_server() == ["Sync"]
+    play.server(ready("E"))
+    play.run(query("ROLLBACK"))
+    play.client(query("BEGIN"))
+    refreshed(play)
+    play.to_server()
+    play.server(complete("BEGIN"), ready("T"))
+    play.run(query(CREATE), in_transaction=True)
+    assert inquiry(play.client(query("SELECT label FROM planned"))) == []
+
+
+def test_a_statement_of_before_that_is_bound_with_the_commit_at_once() -> None:
+    """It waits for the DDL behind which it stands, and for the catalogue that this has made."""
+    play = Playbook()
+    play.client(parse("INSERT INTO users (note) VALUES ($1)", name="s"), SYNC)
+    play.server(PARSE_COMPLETE, ready())
+    rename = "ALTER TABLE users RENAME note TO remark"
+    assert play.client(query(rename), bind("value", name="s"), execute(), SYNC) == [
+        f"Query {rename}",
+        "Flush",
+    ]
+    play.server(complete("ALTER TABLE"), ready())
+    assert play.to_server() == []
+    refreshed(play)
+    assert play.to_server() == ["Bind s(value)", "Execute", "Sync"]
+
+
+def test_a_look_for_a_statement_that_is_skipped_counts_for_no_other() -> None:
+    """Its error comes while the catalogue is being read: what is named later is looked for again."""
+    play = Playbook()
+    assert play.client(
+        parse("SELECT 1/0"), bind(), execute(), parse("INSERT INTO users (nobody) VALUES ($1)")
+    )
+    refreshing = play.session.request
+    play.server(PARSE_COMPLETE, BIND_COMPLETE, error())
+    assert refreshing == play.session.request == RefreshCatalog(None)
+    play.session.resume(None)
+    play.client(SYNC)
+    play.server(ready())
+    play.to_server()
+    assert play.client(query("SELECT * FROM made_since")) == []
+    assert play.session.request == RefreshCatalog(frozenset({"made_since"}))
+
+
+def test_a_failed_errand_for_a_statement_that_is_skipped_is_no_error_of_another() -> None:
+    play = Playbook()
+    play.client(parse("SELECT 1/0"), bind(), execute(), parse("INSERT INTO users (nobody) VALUES ($1)"))
+    play.server(PARSE_COMPLETE, BIND_COMPLETE, error())
+    play.session.resume(OSError("the maintenance login is away"))
+    assert play.client(SYNC, query("SELECT note FROM users")) == ["Sync", "Query SELECT note FROM users"]
