@@ -56,6 +56,8 @@ MIGRATION: list[Step] = [
     ("ALTER TABLE people ADD CONSTRAINT c CHECK (email <> 'kanarie')", ()),
     ("ALTER TABLE people DROP COLUMN note, ADD COLUMN more text", ()),
     ("INSERT INTO people VALUES (8, %s, %s, %s, %s)", ("kanarie-8", 18, "kanarie 8", "in clear")),
+    ("ALTER INDEX people_email RENAME TO people_by_email", ()),
+    ("SELECT last_value FROM letters_id_seq", ()),
     ("CREATE VIEW contacts AS SELECT id, email AS mail, ssn FROM people", ()),
     ("UPDATE contacts SET ssn = %s WHERE mail = %s", ("kanarie by view", "kanarie-7")),
     ("ALTER TABLE letters RENAME COLUMN person TO who", ()),
@@ -304,6 +306,16 @@ def test_a_partition_that_a_function_has_made(proxy: Veil) -> None:
         connection.commit()
         assert connection.execute("SELECT a FROM scratch").fetchall() == [("in clear",)]
         connection.execute("INSERT INTO people_1 VALUES (2, 'kanarie')")
+
+
+def test_a_name_that_there_is_not_is_an_error_of_the_servers(proxy: Veil) -> None:
+    """Nobody knows it, not even the transaction that has changed the catalogue."""
+    with psycopg.connect(proxy.dsn()) as connection:
+        connection.execute("CREATE TABLE people (email text)")
+        for sql in ("SELECT * FROM nobody", "ALTER INDEX nothing RENAME TO something"):
+            with pytest.raises(psycopg.errors.UndefinedTable), connection.transaction():
+                connection.execute(sql)
+        connection.execute("INSERT INTO people VALUES ('kanarie')")
 
 
 def test_statements_prepared_in_the_transaction_outlive_it(proxy: Veil) -> None:
