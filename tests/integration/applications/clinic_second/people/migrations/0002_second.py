@@ -15,7 +15,6 @@ class Migration(migrations.Migration):
         migrations.RenameField("person", "wait", "patience"),
         migrations.RemoveField("person", "token"),
         migrations.RemoveIndex("person", "by_name"),
-        migrations.RemoveIndex("person", "by_city_and_name"),
-        migrations.AddIndex("person", models.Index(fields=["city", "name"], name="by_city")),
+        migrations.RenameIndex("person", new_name="by_city", old_name="by_city_and_name"),
         migrations.AddIndex("person", models.Index(fields=["phone"], name="by_phone")),
     )
