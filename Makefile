@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format docs conformance conformance bench clean
+.PHONY: help run test check format docs conformance bench clean
 
 help:
 	@echo 'make run     see it work: an embedded PostgreSQL, pgveil before it, an ordinary application'
