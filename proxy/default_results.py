@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from policy.conversions import sql_name
 from policy.types import LogicalType
 from proxy.errors import CannotOpen
 from proxy.sql.plan import DefaultText
@@ -16,19 +17,6 @@ from proxy.values import Settings, codec
 if TYPE_CHECKING:
     from proxy.protector import Protector
 
-# Types as format_type() names them, where that is not the catalogue's name.
-_NAMES = {
-    "varchar": "character varying",
-    "bool": "boolean",
-    "int2": "smallint",
-    "int4": "integer",
-    "int8": "bigint",
-    "float4": "real",
-    "float8": "double precision",
-    "time": "time without time zone",
-    "timestamp": "timestamp without time zone",
-    "timestamptz": "timestamp with time zone",
-}
 _NUMBERS = frozenset({"int2", "int4", "int8", "float4", "float8", "numeric"})
 _NO_VALUE = (ValueError, ArithmeticError, LookupError)
 
@@ -65,5 +53,5 @@ def sql_literal(canonical: bytes, logical: LogicalType, settings: Settings) -> b
             return b"true" if text == b"t" else b"false"
         if logical.name in _NUMBERS and text[:1].isdigit():
             return text
-    name = _NAMES.get(logical.name, logical.name) + ("[]" if logical.array else "")
+    name = sql_name(logical).replace("character", "bpchar") if logical.name == "bpchar" else sql_name(logical)
     return b"'" + text.replace(b"'", b"''") + b"'::" + name.encode()

@@ -65,6 +65,15 @@ def connector(server: ServerAddress) -> Connect:
     return connect
 
 
+async def read_binding(server: ServerAddress, database: str, policy: Policy) -> Binding:
+    """The binding of a policy to a database as it is now. Raises CatalogUnavailable."""
+    catalogs = Catalogs(connector(server), policy, poll=0)
+    try:
+        return await catalogs.get(database)
+    finally:
+        await catalogs.close()
+
+
 class Catalogs:
     """The bindings of every database that a session has asked for.
 

@@ -77,14 +77,9 @@ def _statements(path: Path, binding: Binding) -> Sequence[StatementReport]:
 
 async def _read(server: ServerAddress, database: str, policy: Policy) -> tuple[Binding, list[Finding]]:
     """The binding, and what is found of functions and publications."""
-    connect = introspect.connector(server)
-    catalogs = introspect.Catalogs(connect, policy, poll=0)
+    binding = await introspect.read_binding(server, database, policy)
     try:
-        binding = await catalogs.get(database)
-    finally:
-        await catalogs.close()
-    try:
-        connection = await connect(database)
+        connection = await introspect.connector(server)(database)
         try:
             return binding, await _outsiders(connection, binding)
         finally:

@@ -9,11 +9,8 @@ import json
 import os
 import sys
 
-from policy.binding import Binding
 from policy.loader import load as load_policy
-from policy.model import Policy
 from proxy import config, introspect
-from proxy.addresses import ServerAddress
 from proxy.errors import ServerError
 from proxy.sql.report import Explanation, explain
 from proxy.sql.search_path import effective, parse_search_path
@@ -34,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     policy = load_policy(configuration.policy)
     database = str(args.database or configuration.maintenance.database)
     try:
-        binding = asyncio.run(_read(configuration.maintenance, database, policy))
+        binding = asyncio.run(introspect.read_binding(configuration.maintenance, database, policy))
     except introspect.CatalogUnavailable as error:
         print(f"pgveil: maintenance: {configuration.maintenance}: {error.reason}", file=sys.stderr)
         return 2
@@ -48,14 +45,6 @@ def run(args: argparse.Namespace) -> int:
         return 1
     _print(explanation, as_json=args.json)
     return 0
-
-
-async def _read(server: ServerAddress, database: str, policy: Policy) -> Binding:
-    catalogs = introspect.Catalogs(introspect.connector(server), policy, poll=0)
-    try:
-        return await catalogs.get(database)
-    finally:
-        await catalogs.close()
 
 
 def _print_refusal(error: ServerError, *, as_json: bool) -> None:

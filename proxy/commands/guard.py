@@ -104,16 +104,11 @@ async def _act(
     policy: Policy,
     chosen: Callable[[Guarded], bool],
 ) -> int:
-    connect = introspect.connector(server)
-    catalogs = introspect.Catalogs(connect, policy, poll=0)
-    try:
-        binding = await catalogs.get(database)
-    finally:
-        await catalogs.close()
+    binding = await introspect.read_binding(server, database, policy)
     columns = [column for column in guarded_columns(binding) if chosen(column)]
     if args.action == "status":
         return _status(columns, as_json=args.json)
-    connection = await connect(database)
+    connection = await introspect.connector(server)(database)
     try:
         await prepare(connection)
         mason = Mason(connection, dry_run=args.dry_run)
