@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from policy.binding import Binding, BoundField
 from policy.catalog import Relation
 from proxy.errors import Refused
+from proxy.sql.calls import require_all_judged
 from proxy.sql.catalog_types import CatalogTypes
 from proxy.sql.context import APART, Context, UnknownRelations, UnreadView, Unseen
 from proxy.sql.default_texts import DefaultTexts
@@ -94,6 +95,7 @@ class Analyser:
         if looked_for is not None and (context.unknown - looked_for or context.unknown_columns):
             raise UnknownRelations(frozenset(context.unknown - looked_for))
         self._require_known(context)
+        require_all_judged(context)
         return self._finish(context, plans)
 
     def _passes(self, parsed: Parsed, session: SessionView) -> tuple[Context, list[StatementPlan]]:

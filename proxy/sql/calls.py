@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from policy.binding import BoundField
 from policy.catalog import Parameter, Signature
 from policy.model import Field, FunctionFields
-from proxy.sql.context import Context, refuse_statement
+from proxy.sql.context import Context, descendants, refuse_statement
 from proxy.sql.parse import Node, ast
 from proxy.sql.plan import Record, Use
 from proxy.sql.scope import Columns, Scope
@@ -21,6 +21,12 @@ from proxy.sql.value import HINTS, PLAIN, Open, Value, refuse, require_plain
 Infer = Callable[[Context, Scope, Node], Value]
 _Target = Field | Mapping[str, Field]
 _OPEN = (ast.ParamRef, ast.A_Const)
+# PostgreSQL's own functions that show a row of any type.
+_OF_ANY_ROW = frozenset(
+    "any_value array_agg concat json_agg json_agg_strict json_build_array jsonb_agg jsonb_agg_strict"
+    " jsonb_build_array max min quote_literal quote_nullable record_out record_send row_to_json to_json"
+    " to_jsonb".split()
+)
 
 
 class Call:
@@ -48,6 +54,7 @@ class Call:
 
     def arguments(self, scope: Scope, infer: Infer) -> None:
         """Judge the arguments: those of fields are sealed, the others have to be plain."""
+        self._context.judged_calls.add(self._node.location)
         for i, argument in enumerate(self._arguments):
             target, parameter = self._target(i, argument)
             value_node = argument.arg if isinstance(argument, ast.NamedArgExpr) else argument
@@ -66,7 +73,7 @@ class Call:
         """What the policy says of an argument. Raises Refused where it cannot be told."""
         known = max((len(s.parameters) for s in self.signatures), default=len(self._arguments))
         if self.listed and (self._node.func_variadic or place >= known):
-            self._refuse("VARIADIC in its call", "Write the arguments one by one.")
+            self.refuse("VARIADIC in its call", "Write the arguments one by one.")
         found: list[tuple[_Target | None, Parameter]] = []
         for function in self.listed:
             signatures = [s for s in self.signatures if s.schema == function.schema]
@@ -75,7 +82,7 @@ class Call:
                 found.append(self._by_policy(function, place, argument))
         targets = [target for target, _ in found]
         if any(target != targets[0] for target in targets):
-            self._refuse("functions of one name that differ in the argument", "Write the function's schema.")
+            self.refuse("functions of one name that differ in the argument", "Write the function's schema.")
         return found[0] if found else (None, Parameter(""))
 
     def _by_policy(
@@ -85,7 +92,7 @@ class Call:
         key = argument.name if isinstance(argument, ast.NamedArgExpr) else str(place + 1)
         by_name = [name for name in function.args if not name.isdigit()]
         if key.isdigit() and by_name:
-            self._refuse(
+            self.refuse(
                 "arguments by position, while no function of this name and number of arguments is known",
                 f"Write {by_name[0]} => … for the argument, or its position into the policy.",
             )
@@ -132,7 +139,7 @@ class Call:
             return parameter.attributes.index(name), self._bound(field)
         if name.isdigit() and int(name) > 0:
             return int(name) - 1, self._bound(field)
-        self._refuse(f"an argument without the attribute {name!r}", "Correct the policy: see pgveil check.")
+        self.refuse(f"an argument without the attribute {name!r}", "Correct the policy: see pgveil check.")
         raise AssertionError
 
     # --- results ----------------------------------------------------------------------------------------
@@ -143,7 +150,7 @@ class Call:
         if not found:
             return None
         if any(columns != found[0] for columns in found):
-            self._refuse("functions of one name that differ in their results", "Write the function's schema.")
+            self.refuse("functions of one name that differ in their results", "Write the function's schema.")
         return found[0]
 
     def _results(self) -> Iterator[Columns | None]:
@@ -161,14 +168,14 @@ class Call:
             else:
                 yield None
         if not self.signatures and any(isinstance(f.returns, Mapping) for f in self.listed):
-            self._refuse("results of a function that is not known", "Create the function first.")
+            self.refuse("results of a function that is not known", "Create the function first.")
 
     def value(self) -> Value:
         """The result as an expression."""
         scalars = [f.returns for f in self.listed if f.returns is not None and isinstance(f.returns, Field)]
         if scalars:
             if len(scalars) != len(self.listed) or any(field != scalars[0] for field in scalars):
-                self._refuse("functions of one name that differ in their results", "Write the schema.")
+                self.refuse("functions of one name that differ in their results", "Write the schema.")
             return Value(field=self._bound(scalars[0]))
         if any(signature.array for signature in self.signatures):
             self._refuse_rows()
@@ -190,7 +197,7 @@ class Call:
         relation = catalog.lookup(field.schema, field.table)
         bound = self._context.binding.of(relation).get(field.column) if relation is not None else None
         if bound is None or bound.problem is not None:
-            self._refuse(
+            self.refuse(
                 f'values of "{field}", which cannot be stored now',
                 "The policy names the field for this function: see pgveil check.",
             )
@@ -198,8 +205,35 @@ class Call:
         self._context.touched.add(bound)
         return bound
 
-    def _refuse(self, problem: str, hint: str) -> None:
+    def refuse(self, problem: str, hint: str) -> None:
+        """Refuse the call."""
         refuse_statement(f"{self.name}() is named by the policy; not possible are {problem}", hint)
+
+
+def require_no_call(context: Context, name: str, row: Value) -> None:
+    """`row.name`, where that is no column, is name(row): PostgreSQL documentation, 8.16.5."""
+    known = name in context.binding.catalog.signatures
+    if known or any(function.name == name for function in context.binding.policy.functions.values()):
+        refuse_statement(
+            f"{name}() called as a column cannot be followed",
+            f"Write {name}(…), with the row as its argument.",
+        )
+    if name in _OF_ANY_ROW:
+        require_plain(row, f"the function {name}() called as a column")
+
+
+def require_all_judged(context: Context) -> None:
+    """A call of a function of the policy where its arguments are not looked at, as in a DEFAULT, is refused."""
+    names = {function.name for function in context.binding.policy.functions.values()}
+    text = context.parsed.text.lower()
+    if not any(name.lower() in text for name in names) and 'u&"' not in text:
+        return
+    statements = [s for s in context.parsed.statements if not isinstance(s, ast.CreateFunctionStmt)]
+    for node in descendants(tuple(statements)):
+        if isinstance(node, ast.FuncCall) and node.funcname[-1].sval in names:
+            call = Call(context, node)
+            if call.listed and node.location not in context.judged_calls:
+                call.refuse("calls inside a definition", "Call it in a statement of its own.")
 
 
 def _by_signature(

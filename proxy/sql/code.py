@@ -24,7 +24,7 @@ _DYNAMIC = ("PLpgSQL_stmt_dynexecute", "PLpgSQL_stmt_dynfors")
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A relation that code names, and the line of the body, counted from 1 as in PostgreSQL's CONTEXT."""
+    """A relation or function that code names, and the line of the body, counted from 1 as in PostgreSQL's CONTEXT."""
 
     line: int
     schema: str
@@ -132,9 +132,10 @@ def _read_nodes(code: Code, nodes: Node, text: str | None, line: int, lead: int 
     """Note the relations, and the strings that functions are given; `text` None: on one line."""
     for node in descendants(nodes):
         if isinstance(node, ast.RangeVar):
-            ahead = text[: max((node.location or 0) - lead, 0)].count("\n") if text is not None else 0
-            code.named.append(Named(line + ahead, node.schemaname or "", node.relname))
+            code.named.append(Named(_line(node, text, line, lead), node.schemaname or "", node.relname))
         elif isinstance(node, ast.FuncCall):
+            names = [part.sval for part in node.funcname]
+            code.named.append(Named(_line(node, text, line, lead), "".join(names[-2:-1]), names[-1]))
             strings = [item.sval for item in descendants(node.args) if isinstance(item, ast.String)]
             code.given.append((line, "".join(strings)))
             code.given += [(line, string) for string in strings]
@@ -142,3 +143,8 @@ def _read_nodes(code: Code, nodes: Node, text: str | None, line: int, lead: int 
             code.given += [(line, node.val.sval)] if len(node.val.sval.split()) > 1 else []
         elif isinstance(node, ast.DoStmt | ast.CreateFunctionStmt | ast.ExecuteStmt):
             raise Unreadable
+
+
+def _line(node: Node, text: str | None, line: int, lead: int) -> int:
+    """The line of the body on which a name stands."""
+    return line + (text[: max((node.location or 0) - lead, 0)].count("\n") if text is not None else 0)

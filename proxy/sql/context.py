@@ -83,6 +83,7 @@ class Context:
     surplus: bool = False  # more values than columns, for a table of the policy
     pinned: set[int] = field(default_factory=set)  # literals whose value the plan depends on
     session_dependent: bool = False
+    judged_calls: set[int] = field(default_factory=set)  # offsets of calls whose arguments were looked at
     bare_call: Node = None  # the target of a statement that is nothing but SELECT function()
     changed: frozenset[str] = frozenset()  # relations and functions that this text has changed the meaning of
     moved: set[int] = field(default_factory=set)  # oids of relations whose columns this text has moved

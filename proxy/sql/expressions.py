@@ -9,6 +9,7 @@ from pglast.enums import A_Expr_Kind, SubLinkType
 
 from policy.types import LogicalType
 from proxy.sql.array_literal import array_of_literals
+from proxy.sql.calls import require_no_call
 from proxy.sql.comparisons import compare, compare_elements, meet_in_list, nullif
 from proxy.sql.conditions import require_condition
 from proxy.sql.context import Context, children
@@ -104,6 +105,8 @@ def _column_by_name(context: Context, scope: Scope, names: list[str]) -> Value:
         return value if value is not None else _unknown_column(context, scope, names)
     source = scope.source(names[-2], names[-3] if len(names) > 2 else "")
     value = source.column(names[-1]) if source is not None else None
+    if value is None:
+        require_no_call(context, names[-1], source.row if source is not None else PLAIN)
     if value is None and (source is None or not source.opaque):
         return _unknown_column(context, scope, names)
     return value or PLAIN
@@ -219,6 +222,9 @@ def _indirection(context: Context, scope: Scope, node: Node) -> Value:
             if name == node.indirection[0].sval:
                 return part
     require_plain(value, "a subscript or field selection")
+    for part in node.indirection:
+        if isinstance(part, ast.String):
+            require_no_call(context, part.sval, value)
     return PLAIN
 
 

@@ -1,8 +1,9 @@
-"""What a text mentions: protected tables and the views over them, and what may change search_path."""
+"""What a text mentions: what is protected and what leads to it, and what may change search_path."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from policy.binding import Binding
 from policy.server_code import in_any_spelling
@@ -31,8 +32,9 @@ class Mentions:
 
 
 def _names_pattern(binding: Binding) -> re.Pattern[str]:
-    """Finds the names of protected tables, of the views over them, and spellings that could hide one."""
+    """Finds the names of protected tables and the policy's functions, and of views and functions over them."""
     names = {table for _, table in binding.policy.tables}
+    names |= {function.name for function in binding.policy.functions.values()}
     names |= {binding.catalog.relations[oid].name for oid in binding.fields}
     views = [r for r in binding.catalog.relations.values() if r.kind in "vm" and not r.system]
     names |= {view.name for view in views if view.definition is None}  # what they lead to is not known
@@ -40,9 +42,17 @@ def _names_pattern(binding: Binding) -> re.Pattern[str]:
     while grown:  # views over views
         pattern = _any_of(names)
         found = {view.name for view in views if pattern.search(view.definition or "")}
+        found |= {name for name, row in _rows_by_function(binding) if row in names}
         grown = not found <= names
         names |= found
     return _any_of(names)
+
+
+def _rows_by_function(binding: Binding) -> Iterator[tuple[str, str]]:
+    """Functions, and the names of the relations whose rows they give."""
+    relations = binding.catalog.relations
+    for name, signatures in binding.catalog.signatures.items():
+        yield from ((name, relations[s.returns].name) for s in signatures if s.returns in relations)
 
 
 def _changing_views(binding: Binding) -> frozenset[int]:

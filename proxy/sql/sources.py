@@ -121,13 +121,14 @@ def _named(item: Item, name: str) -> Value:
 def _function(context: Context, scope: Scope, node: Node) -> Item:
     alias, names = _alias(node)
     calls = [pair[0] for pair in node.functions]
-    columns: Columns | None = []
+    known_parts: list[Columns | None] = []
     for call, given in node.functions:
         definitions = given or node.coldeflist or ()
         part = _unnested(context, scope, call) or record_columns(context, scope, call, definitions)
         if part is None and (part := _rows_of_fields(context, scope, call)) is None:
             part = [(d.colname, PLAIN) for d in definitions]
-        columns = columns + part if part and columns is not None else None
+        known_parts.append(part)
+    columns = _beside(known_parts)
     name = alias or (calls[0].funcname[-1].sval if isinstance(calls[0], ast.FuncCall) else "")
     if columns and len(columns) == 1 and columns[0][0] in ("unnest", "") and not names:
         names = [name]
@@ -137,6 +138,16 @@ def _function(context: Context, scope: Scope, node: Node) -> Item:
         return scope.add(Source(name, renamed(columns, names)))
     known: Columns = [(column, PLAIN) for column in names or [name]]
     return scope.add(Source(name, known, opaque=True))
+
+
+def _beside(parts: list[Columns | None]) -> Columns | None:
+    """The columns of functions side by side; None where they are not all known, and none is protected."""
+    columns = [column for part in parts for column in part or ()]
+    if all(parts):
+        return columns
+    for _, value in columns:
+        require_plain(value, "ROWS FROM beside a function of unknown columns", "Join the functions instead.")
+    return None
 
 
 def _unnested(context: Context, scope: Scope, call: Node) -> Columns | None:

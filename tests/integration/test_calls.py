@@ -189,3 +189,70 @@ def test_a_function_made_a_moment_ago(database: Database, connection: psycopg.Co
     connection.execute("COMMENT ON TABLE jobs IS 'read again'; CREATE SCHEMA other")
     connection.execute("SELECT enqueue('{\"who\": \"kanarie\"}', 'q')")
     assert stored(database)[0][1].startswith("pgv1:")
+
+
+# --- other ways to the same functions --------------------------------------------------------------------
+
+_LONG_DOCUMENT = '{"who": "kanarie' + 70_000 * "x" + '"}'
+
+
+def test_a_long_text_that_names_no_table(database: Database, connection: psycopg.Connection[Any]) -> None:
+    """A call is found in a text that is too long to be parsed for nothing."""
+    connection.execute(f"SELECT enqueue('q', '{_LONG_DOCUMENT}', 'kanarie')")
+    assert stored(database)[0][1][:5] == "pgv1:"
+
+
+VIEWS = """
+CREATE VIEW tables AS SELECT * FROM overview();
+CREATE VIEW rows AS SELECT * FROM fetch_jobs('q');
+CREATE VIEW scalars AS SELECT peek(1) AS what, (fetch_job('q')).label AS name;
+CREATE VIEW over_views AS SELECT label AS tag FROM rows;
+"""
+
+
+def test_views_over_functions(database: Database, veil: Veils) -> None:
+    """A view that names no table, but a function, has protected columns all the same."""
+    database.execute(SCHEMA + VIEWS)
+    with veil(database, POLICY).connect() as connection:
+        connection.execute("SELECT enqueue('q', '{\"who\": \"kanarie\"}', 'kanarie')")
+        who = {"who": "kanarie"}
+        for sql, row in (
+            ("SELECT what FROM tables", (who,)),
+            ("SELECT payload, label FROM rows WHERE label = 'kanarie'", (who, "kanarie")),
+            ("SELECT * FROM scalars", (who, "kanarie")),
+            ("SELECT tag FROM over_views WHERE tag IN ('kanarie', 'x')", ("kanarie",)),
+        ):
+            assert connection.execute(sql).fetchall() == [row]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DO $$ BEGIN PERFORM find_label('kanarie'); END $$",
+        "DO $$ BEGIN PERFORM 1 FROM fetch_jobs('q') WHERE label = 'kanarie'; END $$",
+        "DO $$ DECLARE n bigint := public.find_label('kanarie'); BEGIN CALL relabel(n, 'kanarie'); END $$",
+        "CREATE FUNCTION f() RETURNS bigint LANGUAGE sql AS $$ SELECT find_label('kanarie') $$",
+        "CREATE FUNCTION f() RETURNS bigint BEGIN ATOMIC SELECT find_label('kanarie'); END",
+        "SELECT query_to_xml('SELECT find_label(''kanarie'')', true, true, '')",
+        "CREATE TABLE t (a bigint DEFAULT find_label('kanarie'))",
+        "CREATE TABLE t (a bigint DEFAULT FIND_LABEL('kanarie'))",
+        "ALTER TABLE other ALTER id SET DEFAULT find_label('kanarie')",
+        "CREATE INDEX ON other ((id = find_label('kanarie')))",
+        "SELECT (ROW('q', '{}', 'kanarie')::job_to_defer).enqueue_one",
+        "SELECT x.enqueue_one FROM (SELECT '(q,{},kanarie)'::job_to_defer AS x) t, LATERAL (SELECT t.x.*) x",
+        "SELECT j.named FROM jobs j",
+        "SELECT id FROM jobs j WHERE j.named = 'kanarie'",
+        "SELECT (j).named FROM jobs j",
+        "SELECT jobs.row_to_json FROM jobs",
+        "SELECT label FROM ROWS FROM (fetch_jobs('q'), generate_series(1, 2)) WHERE label = 'kanarie'",
+    ],
+)
+def test_other_ways_to_call_are_refused(database: Database, veil: Veils, sql: str) -> None:
+    """Nothing is sent of a call whose values cannot be sealed where they stand."""
+    database.execute(SCHEMA)
+    database.execute("CREATE FUNCTION named(jobs) RETURNS text LANGUAGE sql AS 'SELECT $1.label'")
+    database.execute("CREATE TABLE other (id bigint)")
+    with veil(database, POLICY + "  named: {returns: label}\n").connect() as connection:
+        with pytest.raises(errors.FeatureNotSupported) as caught:
+            connection.execute(sql)
+        assert "kanarie" not in str(caught.value)
