@@ -22,11 +22,10 @@ Infer = Callable[[Context, Scope, Node], Value]
 _Target = Field | Mapping[str, Field]
 _OPEN = (ast.ParamRef, ast.A_Const)
 # PostgreSQL's own functions that show a row of any type.
-_OF_ANY_ROW = frozenset(
-    "any_value array_agg concat json_agg json_agg_strict json_build_array jsonb_agg jsonb_agg_strict"
-    " jsonb_build_array max min quote_literal quote_nullable record_out record_send row_to_json to_json"
-    " to_jsonb".split()
-)
+_OF_ANY_ROW = frozenset({"any_value", "concat", "max", "min", "quote_literal", "quote_nullable"}) | {
+    *("array_agg", "json_agg", "json_agg_strict", "json_build_array", "row_to_json", "to_json", "record_out"),
+    *("jsonb_agg", "jsonb_agg_strict", "jsonb_build_array", "to_jsonb", "record_send"),
+}
 
 
 class Call:
@@ -223,7 +222,7 @@ def require_no_call(context: Context, name: str, row: Value) -> None:
 
 
 def require_all_judged(context: Context) -> None:
-    """A call of a function of the policy where its arguments are not looked at, as in a DEFAULT, is refused."""
+    """Refuse calls of functions of the policy whose arguments were not looked at, as in a DEFAULT."""
     names = {function.name for function in context.binding.policy.functions.values()}
     text = context.parsed.text.lower()
     if not any(name.lower() in text for name in names) and 'u&"' not in text:

@@ -24,7 +24,7 @@ _DYNAMIC = ("PLpgSQL_stmt_dynexecute", "PLpgSQL_stmt_dynfors")
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A relation or function that code names, and the line of the body, counted from 1 as in PostgreSQL's CONTEXT."""
+    """A relation or function that code names, and the line of the body, from 1 as in PostgreSQL's CONTEXT."""
 
     line: int
     schema: str
