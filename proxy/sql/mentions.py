@@ -32,7 +32,7 @@ class Mentions:
 
 
 def _names_pattern(binding: Binding) -> re.Pattern[str]:
-    """Finds the names of protected tables and the policy's functions, and of views and functions over them."""
+    """Finds the names of protected tables, of the policy's functions, and of what leads to them."""
     names = {table for _, table in binding.policy.tables}
     names |= {function.name for function in binding.policy.functions.values()}
     names |= {binding.catalog.relations[oid].name for oid in binding.fields}
