@@ -12,7 +12,9 @@ from pglast import parser
 from policy.binding import Binding, BoundField
 from proxy.errors import ServerError
 from proxy.sql.analysis import SessionView
+from proxy.sql.context import Unseen
 from proxy.sql.plan import (
+    CatalogChange,
     CopyPlan,
     PrepareName,
     Results,
@@ -68,6 +70,7 @@ def check_file(path: Path, binding: Binding) -> list[StatementReport]:
     path_now = tuple(name for name in ("public",) if name in binding.catalog.schemas)
     planner = Planner(binding)
     prepared: dict[str, TextPlan] = {}
+    changed = 0  # the last line so far whose statement changes the catalogue
     reports = []
     for start, statement in _statements(text):
         view = SessionView(path_now, prepared=prepared.get)
@@ -75,13 +78,18 @@ def check_file(path: Path, binding: Binding) -> list[StatementReport]:
         try:
             plan = planner.plan(statement.encode(), view, final=True).plan
         except ServerError as error:
-            reports.append(StatementReport(line, False, refusal(error)))
+            if changed and isinstance(error, Unseen):
+                reports.append(StatementReport(line, True, f"not judged: uses what line {changed} makes"))
+            else:
+                reports.append(StatementReport(line, False, refusal(error)))
             continue
         for effect in (effect for part in plan.statements for effect in part.effects):
             if isinstance(effect, SetSearchPath) and effect.value is not None:
                 path_now = effect.value
             elif isinstance(effect, PrepareName):
                 prepared[effect.name] = effect.plan
+            elif isinstance(effect, CatalogChange):
+                changed = line
         reports.append(StatementReport(line, True, summary(plan)))
     return reports
 
