@@ -384,8 +384,8 @@ class Backend:
         plan = statement_plan(head)
         copy = plan.copy if plan is not None else None
         state.copy_in = None
+        state.taking_copy = data[at] != frames.COPY_OUT_RESPONSE
         if data[at] == frames.COPY_IN_RESPONSE:
-            state.taking_copy = True
             while len(state.replies) > 1 and state.replies[1] is SYNC:
                 del state.replies[1]  # nor do Syncs earn one that were sent before CopyInResponse came
         if copy is not None and data[at] == frames.COPY_IN_RESPONSE:

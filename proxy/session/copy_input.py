@@ -24,11 +24,12 @@ class CopyInput:
         self._state = state
         self._planning = planning
         self._refused: Reply | None = None  # the COPY that was ended here; what follows of it is dropped
+        self._outstanding = 0  # replies at that time: more of them are of what came behind it
 
     def may_stream(self) -> bool:
         """Whether a CopyData needs no edit, so that it may leave in parts."""
         state = self._state
-        return state.copy_mode is not None and state.copy_in is None and not state.skipping
+        return state.taking_copy and state.copy_in is None and not state.skipping
 
     def data(self, data: bytes, at: int, end: int) -> bytes | None:
         """CopyData. Raises Wait."""
@@ -67,11 +68,15 @@ class CopyInput:
         return None
 
     def _outside(self) -> bool:
-        """Whether no COPY is open. Raises Wait where one may be about to open."""
+        """Whether no COPY takes data. Raises Wait where one may be about to.
+
+        So it may be behind one that is still open, but has been ended, and behind a COPY TO.
+        """
         state = self._state
-        if state.copy_mode is not None:
+        if state.taking_copy:
             return False
-        if state.replies and state.replies[0] is not self._refused:
+        replies = state.replies
+        if replies and (replies[0] is not self._refused or len(replies) > self._outstanding):
             raise Wait(flush=True)
         return True
 
@@ -79,6 +84,6 @@ class CopyInput:
         """The rows before the one that is wrong go to the server, which may find an error in one of them."""
         state = self._state
         state.end_copy()
-        self._refused = state.replies[0]
+        self._refused, self._outstanding = state.replies[0], len(state.replies)
         self._refused.copy_error = state.error_response(error)
         return (frame(COPY_DATA, copy_in.done) if copy_in.done else b"") + CopyFail(REFUSED_COPY).pack()

@@ -128,7 +128,7 @@ class Session:
     def _progress(self) -> None:
         """The backend has answered: what waited for replies may go on."""
         state = self._state
-        if state.replies and state.copy_mode is None:
+        if state.replies and not state.taking_copy:
             return
         if not state.replies:
             state.barrier = state.uncommitted is not None and state.status == _IDLE  # a Sync ends it

@@ -76,7 +76,7 @@ class State:
         self.copy_in: CopyTransformer | None = None
         self.copy_skipped = 0  # rows of the COPY at hand that ON_ERROR ignore has left out here
         self.copy_mode: int | None = None  # type byte of the CopyResponse while a COPY is open
-        self.taking_copy = False  # between CopyInResponse and CopyDone or CopyFail
+        self.taking_copy = False  # between CopyInResponse (or CopyBothResponse) and CopyDone or CopyFail
         self.encoding_known = True
         self.utf8 = True  # the client's encoding is UTF-8
         self._reported = {"DateStyle": "ISO, MDY", "IntervalStyle": "postgres", "TimeZone": "UTC"}

@@ -140,3 +140,19 @@ def test_an_encoding_that_cannot_be_cut_is_refused_before_anything_is_sent() -> 
     assert line.startswith("ERROR 0A000")
     assert last == "ReadyForQuery I"
     assert play.client(query("SELECT 1")) == ["Query SELECT 1"]
+
+
+def test_rows_behind_a_copy_that_has_been_ended_wait_for_the_next() -> None:
+    """The first is still open when they come: taken for its own, they would pass as they are."""
+    play = Playbook()
+    copy = query("COPY users (email) FROM STDIN")
+    play.client(copy)
+    play.server(copy_in(1))
+    second = [copy_data("kanarie 2\n"), COPY_DONE]
+    assert play.client(copy_data("kanarie\n"), COPY_DONE, copy, *second) == [
+        *("CopyData [kanarie]", "CopyDone", "Query COPY users (email) FROM STDIN", "Flush"),
+    ]
+    play.server(complete("COPY 1"), ready())
+    assert play.to_server() == []
+    play.server(copy_in(1))
+    assert play.to_server() == ["CopyData [kanarie 2]", "CopyDone"]
