@@ -21,6 +21,8 @@ from proxy.sql.value import HINTS, PLAIN, Open, Value, refuse, require_plain
 Infer = Callable[[Context, Scope, Node], Value]
 _Target = Field | Mapping[str, Field]
 _OPEN = (ast.ParamRef, ast.A_Const)
+# Give a function another name, or an operator, a cast or an aggregate that calls it.
+_OTHER_NAMES = (ast.AlterObjectSchemaStmt, ast.CreateCastStmt, ast.DefineStmt, ast.RenameStmt)
 # PostgreSQL's own functions that show a row of any type.
 _OF_ANY_ROW = frozenset({"any_value", "concat", "max", "min", "quote_literal", "quote_nullable"}) | {
     *("array_agg", "json_agg", "json_agg_strict", "json_build_array", "row_to_json", "to_json", "record_out"),
@@ -79,10 +81,23 @@ class Call:
             found += [_by_signature(function, s, place, argument) for s in signatures]
             if not signatures:
                 found.append(self._by_policy(function, place, argument))
+        if self.listed and self._others():
+            found.append((None, Parameter("")))
         targets = [target for target, _ in found]
         if any(target != targets[0] for target in targets):
             self.refuse("functions of one name that differ in the argument", "Write the function's schema.")
         return found[0] if found else (None, Parameter(""))
+
+    def _others(self) -> list[Signature]:
+        """Functions of the name that the policy does not mean, and that the call may reach."""
+        schemas = {function.schema for function in self.listed}
+        path = self._context.search_path
+        qualified = len(self._node.funcname) > 1
+        return [
+            s
+            for s in self.signatures
+            if s.schema not in schemas and (qualified or path is None or s.schema in path)
+        ]
 
     def _by_policy(
         self, function: FunctionFields, place: int, argument: Node
@@ -173,7 +188,11 @@ class Call:
         """The result as an expression."""
         scalars = [f.returns for f in self.listed if f.returns is not None and isinstance(f.returns, Field)]
         if scalars:
-            if len(scalars) != len(self.listed) or any(field != scalars[0] for field in scalars):
+            if (
+                self._others()
+                or len(scalars) != len(self.listed)
+                or any(field != scalars[0] for field in scalars)
+            ):
                 self.refuse("functions of one name that differ in their results", "Write the schema.")
             return Value(field=self._bound(scalars[0]))
         if any(signature.array for signature in self.signatures):
@@ -228,11 +247,23 @@ def require_all_judged(context: Context) -> None:
     if not any(name.lower() in text for name in names) and 'u&"' not in text:
         return
     statements = [s for s in context.parsed.statements if not isinstance(s, ast.CreateFunctionStmt)]
+    for statement in statements:
+        if isinstance(statement, _OTHER_NAMES):
+            _require_no_other_name(statement, names)
     for node in descendants(tuple(statements)):
         if isinstance(node, ast.FuncCall) and node.funcname[-1].sval in names:
             call = Call(context, node)
             if call.listed and node.location not in context.judged_calls:
                 call.refuse("calls inside a definition", "Call it in a statement of its own.")
+
+
+def _require_no_other_name(statement: Node, names: set[str]) -> None:
+    for node in descendants(statement):
+        if isinstance(node, ast.String) and node.sval in names:
+            refuse_statement(
+                f"{node.sval}() is named by the policy; by another name its values would not be protected",
+                "Do this on the server directly, and name the new function in the policy.",
+            )
 
 
 def _by_signature(

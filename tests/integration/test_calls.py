@@ -240,6 +240,12 @@ def test_views_over_functions(database: Database, veil: Veils) -> None:
         "CREATE INDEX ON other ((id = find_label('kanarie')))",
         "SELECT (ROW('q', '{}', 'kanarie')::job_to_defer).enqueue_one",
         "SELECT x.enqueue_one FROM (SELECT '(q,{},kanarie)'::job_to_defer AS x) t, LATERAL (SELECT t.x.*) x",
+        "CREATE OPERATOR ### (RIGHTARG = text, FUNCTION = find_label)",
+        "CREATE AGGREGATE a (text) (SFUNC = public.named_text, STYPE = text)",
+        "CREATE CAST (text AS bigint) WITH FUNCTION find_label(text)",
+        "ALTER FUNCTION find_label(text) RENAME TO other",
+        "ALTER ROUTINE public.find_label SET SCHEMA pg_temp",
+        "SET search_path = app, public; SELECT find_label('kanarie')",
         "SELECT j.named FROM jobs j",
         "SELECT id FROM jobs j WHERE j.named = 'kanarie'",
         "SELECT (j).named FROM jobs j",
@@ -251,8 +257,20 @@ def test_other_ways_to_call_are_refused(database: Database, veil: Veils, sql: st
     """Nothing is sent of a call whose values cannot be sealed where they stand."""
     database.execute(SCHEMA)
     database.execute("CREATE FUNCTION named(jobs) RETURNS text LANGUAGE sql AS 'SELECT $1.label'")
-    database.execute("CREATE TABLE other (id bigint)")
-    with veil(database, POLICY + "  named: {returns: label}\n").connect() as connection:
+    database.execute("CREATE TABLE other (id bigint); CREATE SCHEMA app")
+    database.execute("CREATE FUNCTION app.find_label(text) RETURNS text LANGUAGE sql AS 'SELECT $1'")
+    with veil(
+        database, POLICY + "  named: {returns: label}\n  named_text: {args: {1: label}}\n"
+    ).connect() as connection:
         with pytest.raises(errors.FeatureNotSupported) as caught:
             connection.execute(sql)
         assert "kanarie" not in str(caught.value)
+
+
+def test_a_function_of_the_same_name_elsewhere(database: Database, veil: Veils) -> None:
+    """What a call without a schema cannot reach is another function; what it names is left alone."""
+    database.execute(SCHEMA + "CREATE SCHEMA app")
+    database.execute("CREATE FUNCTION app.find_label(text) RETURNS text LANGUAGE sql AS 'SELECT upper($1)'")
+    with veil(database, POLICY).connect() as connection:
+        assert connection.execute("SELECT app.find_label('x')").fetchone() == ("X",)
+        assert connection.execute("SELECT find_label('kanarie')").fetchone() == (None,)
