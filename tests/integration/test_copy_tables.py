@@ -121,12 +121,10 @@ def test_all_columns_that_may_be_written(both: Both) -> None:
 
 
 def test_a_partition_by_its_own_name(both: Both) -> None:
-    data = b"1\tkanarie-1\n"
-    veiled, plain = both.copy_in("COPY events_low (size, email) FROM STDIN", data)
-    assert plain == "COPY 1"
-    assert veiled in ("COPY 1", "0A000 ")
-    if veiled == "COPY 1":
-        assert both.same() == [(1, 2, "kanarie-1", None, "none")]
+    """With its id, which the server makes itself there from PostgreSQL 17 on only."""
+    done = both.copy_in("COPY events_low (id, size, email) FROM STDIN", b"1\t1\tkanarie-1\n")
+    assert done == ["COPY 1"] * 2
+    assert both.same() == [(1, 2, "kanarie-1", None, "none")]
 
 
 def test_a_condition_and_defaults(both: Both) -> None:
