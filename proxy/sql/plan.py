@@ -83,7 +83,7 @@ class Slot:
     lead: int = 0  # characters from the sign to the number
     fixed: str | None = None  # the value where it is a keyword (TRUE, FALSE) and no literal
     suffix: bytes = b""  # a cast to the storage type, where the literal had none
-    blank: bool = False  # any string will do, so that this one is not shown
+    blank: str = ""  # what stands for the literal, of which only matters that it is not NULL
     elements: tuple[Slot, ...] | None = None  # of ARRAY[...], which is one value then
     kind: str = ""  # the elements' type, "number" for the one that their size gives them, "" for the role's
 

@@ -36,7 +36,7 @@ def render(planned: Planned, seal: Seal) -> tuple[str, Callable[[], Widths]]:
 
 def _literal(slot: Slot, token: bytes, seal: Seal) -> str:
     if slot.blank:
-        return "''"
+        return slot.blank
     return (seal(slot, token) if slot.role is not None else token).decode()
 
 

@@ -181,14 +181,43 @@ def _slots(context: Context) -> list[tuple[int, int, Slot]]:
     return found
 
 
+_NUMBERS = ("int2", "int4", "int8", "numeric", "float4", "float8")
+_BLANKS = {
+    **dict.fromkeys(("text", "bytea"), "''"),
+    **dict.fromkeys(_NUMBERS, "'0'"),
+    "number": "0",
+    **dict.fromkeys(("date", "timestamp", "timestamptz"), "'2000-01-01'"),
+    "uuid": "'00000000-0000-0000-0000-000000000000'",
+    **dict.fromkeys(("json", "jsonb"), "'null'"),
+}
+
+
 def _blanks(context: Context) -> list[tuple[int, int, Slot]]:
     """The literals that are tested for NULL beside protected ones: they may be the same values."""
-    literals = enumerate(literal_tokens(context.parsed))
-    return [
-        (token.start, token.end, Slot(i, blank=True))
-        for i, token in literals
-        if token.start in context.roles.blanks and token.start not in context.roles.by_offset
-    ]
+    roles = context.roles
+    sealed = {role.field.type.name for role in roles.by_offset.values()}
+    found = []
+    for i, token in enumerate(literal_tokens(context.parsed)):
+        offset = _with_sign(context.parsed, token.start)
+        text = _blank(roles.blanks.get(offset, ""), sealed)
+        if text and not {offset, token.start} & roles.by_offset.keys():
+            found.append((token.start, token.end, Slot(i, blank=text)))
+    return found
+
+
+def _with_sign(parsed: Parsed, start: int) -> int:
+    """Where a literal begins that is a number with a minus before it; `start`: of the number."""
+    index = parsed.token_at(start)
+    before = parsed.tokens[index - 1] if index else None
+    return before.start if before is not None and before.text == "-" else start
+
+
+def _blank(kind: str, sealed: set[str]) -> str:
+    """What stands for a literal of a kind. A cast may fail: then a sealed value of its type does, too."""
+    number, _, name = kind.rpartition(" ")
+    if name in ("text", "number") or name in sealed:
+        return "0" if number and name in _NUMBERS else "" if number else _BLANKS.get(name, "")
+    return ""
 
 
 def _literal_slot(parsed: Parsed, ordinals: dict[int, int], offset: int, role: Role) -> tuple[int, Slot]:

@@ -65,7 +65,7 @@ class Roles:
         self.casts: dict[int, tuple[int, str]] = {}  # start of a type's name -> its end, the new name
         self.by_types = False  # whether a role depends on the types of literals
         self.records: dict[int, RecordsRead] = {}  # by the offset of the document
-        self.blanks: set[int] = set()  # strings of which only matters that they are not NULL
+        self.blanks: dict[int, str] = {}  # literals of which only matters that they are not NULL: their types
         self._uses: dict[int, Use] = {}
         self._met: dict[int, LogicalType] = {}  # the type of the first alternatives that it stands among
         self._shown: dict[int, LogicalType] = {}
@@ -80,9 +80,16 @@ class Roles:
     def blank(self, value: Value) -> None:
         """A literal is tested for NULL, which drivers that interpolate write of a value that is protected."""
         for item in value.opens:
-            string = item.type is None and all(site.type in _STRINGS for site in item.casts)
-            if string and not (item.parameter or item.null):
-                self.blanks.add(item.offset)
+            if item.parameter or item.null:
+                continue
+            casts = [site.type for site in item.casts]
+            types = [known for known in casts if known is None or known.array or known.name not in _CUT]
+            kind = "text" if item.type is None else "number"
+            if len(types) == 1 and types[0] is not None and not types[0].array:
+                kind = types[0].name if item.type is None else f"number {types[0].name}"
+            elif types:
+                continue
+            self.blanks[item.offset] = kind
 
     def of(self, open_value: Open) -> Value | None:
         """The value that an occurrence already is by its role; None while it is open."""
@@ -316,6 +323,7 @@ class Roles:
 
 
 _LOSSY = ("float4", "bpchar")  # values of other types are no longer equal once they have become these
+_CUT = ("text", "varchar")  # a cast to these never fails
 _STRINGS = {LogicalType("text"), LogicalType("varchar")}  # which a cast does not tell from each other
 
 

@@ -402,3 +402,9 @@ SELECT count(*) FROM (VALUES (1.234), (1.235)) v(x), (VALUES (1.235)) w(y) LEFT 
 
 -- case: a cast within a cast | refused
 SELECT id FROM users WHERE age = '70000'::int2::int4
+-- case: literals of every type that are tested for NULL beside a protected one | ok
+SELECT id FROM users WHERE 1733173317 IS NULL OR age = 1733173317 OR -1733173317 IS NULL OR 1733173317::int IS NULL OR '1733173317'::int IS NULL
+-- case: an optional filter as drivers interpolate it | ok
+-- params: kanarie-1
+-- ways: literals
+SELECT id FROM users WHERE ($1::text IS NULL OR email = $1::text) AND ($1 IS NOT NULL)
