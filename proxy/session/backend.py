@@ -336,7 +336,7 @@ class Backend:
         return b""
 
     def _inquiry_failed(self, data: bytes, at: int, end: int) -> bytes | None:
-        """The error is that of the statement that waits; a position in pgveil's own text says nothing."""
+        """The error is that of the statement that waits; where in pgveil's own it came says nothing."""
         state = self._state
         inquiry, state.inquiry = state.inquiry, None
         if inquiry is None:
@@ -345,7 +345,8 @@ class Backend:
         if self._error(data, at, end) == b"":
             return b""  # the client has had its error
         fields = dict(ErrorResponse.parse(data[at + HEADER : end]).fields)
-        fields.pop("P", None)
+        for place in ("P", "W"):  # position, context
+            fields.pop(place, None)
         return ErrorResponse(fields).pack()
 
     # --- descriptions -----------------------------------------------------------------------------------

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from proxy.session.state import State
 
 
+_IDLE = ord("I")
+_IN_TRANSACTION = ord("T")
+
+
 def apply_effects(state: State, effects: Iterable[Effect], tag: bytes) -> None:
     """Apply them in order. `tag` is the CommandComplete's: COMMIT of a failed transaction says ROLLBACK."""
     state.unsettled = True
@@ -68,13 +72,16 @@ def _transaction(state: State, effect: TransactionChange, tag: bytes) -> None:
         case "commit":
             path.end(committed=tag != b"ROLLBACK")
             state.end_of_changes()
+            state.status = _IDLE
         case "rollback":
             path.end(committed=False)
             state.end_of_changes()
+            state.status = _IDLE
         case "savepoint":
             path.savepoint(effect.name)
         case "rollback_to":
             path.rollback_to(effect.name)
+            state.status = _IN_TRANSACTION
             if state.uncommitted is not None:
                 state.change_catalog(CatalogChange())
         case "release":

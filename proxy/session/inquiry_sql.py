@@ -6,6 +6,8 @@ the answer, which is JSON, comes in base64, which is the same in every encoding.
 A transaction holds a lock on each relation that it has made, changed or dropped, until its end, or until it
 is rolled back to a savepoint before; who only reads and writes rows holds a weaker one. A view that names
 such a relation is asked for as well: a column or table that is renamed has another name in its definition.
+A definition is not read while it would have to wait for another transaction's lock, which the application's
+own statement may have nothing to do with: pg_get_viewdef() locks the view and all that it names.
 Sources: PostgreSQL documentation, 13.3.1 (table-level locks), 54.12 (pg_locks), and chapter 53.
 """
 
@@ -36,10 +38,25 @@ WITH locked (oid) AS MATERIALIZED (
      AND d.refobjid OPERATOR(pg_catalog.=) t.oid
      AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_rewrite'::pg_catalog.regclass::pg_catalog.oid
     JOIN pg_catalog.pg_rewrite r ON r.oid OPERATOR(pg_catalog.=) d.objid
+), held (oid) AS MATERIALIZED (
+    SELECT l.relation FROM pg_catalog.pg_locks l
+    JOIN pg_catalog.pg_database d ON d.oid OPERATOR(pg_catalog.=) l.database
+    WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
+      AND l.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid()
+      AND l.locktype OPERATOR(pg_catalog.=) 'relation'
+      AND l.mode OPERATOR(pg_catalog.=) 'AccessExclusiveLock'
+), kept (oid) AS MATERIALIZED (
+    SELECT r.ev_class FROM held h
+    JOIN pg_catalog.pg_depend d
+      ON d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid
+     AND d.refobjid OPERATOR(pg_catalog.=) h.oid
+     AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_rewrite'::pg_catalog.regclass::pg_catalog.oid
+    JOIN pg_catalog.pg_rewrite r ON r.oid OPERATOR(pg_catalog.=) d.objid
 ), relations AS (
     SELECT pg_catalog.json_build_array(
         c.oid::pg_catalog.int8, n.nspname, c.relname, c.relkind,
         CASE WHEN c.relkind OPERATOR(pg_catalog.=) ANY ('{v,m}'::pg_catalog."char"[])
+              AND NOT EXISTS (SELECT FROM kept k WHERE k.oid OPERATOR(pg_catalog.=) c.oid)
              THEN pg_catalog.pg_get_viewdef(c.oid) END,
         ARRAY(SELECT i.inhparent::pg_catalog.int8 FROM pg_catalog.pg_inherits i
               WHERE i.inhrelid OPERATOR(pg_catalog.=) c.oid ORDER BY i.inhseqno),

@@ -51,7 +51,7 @@ class State:
         self.to_backend: list[bytes] = []
         self.replies: Replies = deque([SYNC])  # the first ReadyForQuery comes unasked
         self.names = Names()
-        self.status = ord("I")  # of the transaction, as the last ReadyForQuery said
+        self.status = ord("I")  # of the transaction, as ReadyForQuery says, or what has ended it since
         self.requests: deque[tuple[Request, Resume]] = deque()  # the first one is being done
         self.closing = False
         self.announce_ddl = False
