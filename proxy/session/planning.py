@@ -173,7 +173,7 @@ class Planning:
                 raise Wait(flush=True)
             state.ask_for(names)
             self._looked_for = looked_for
-            self.asked.discard(_Errand.INQUIRY)  # asked for already: what is known of; these names are asked for once
+            self.asked.discard(_Errand.INQUIRY)  # what was known of: these names are asked for once
             self._ask(Unseen())
 
     def _utf8(self, text: bytes) -> bytes | None:
