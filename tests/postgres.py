@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import psycopg
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -252,6 +253,11 @@ def _sign(
     if not authority:
         builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
     return builder.sign(issuer_key, hashes.SHA256())
+
+
+def newest_only() -> pytest.MarkDecorator:
+    """For a module whose tests are about its drivers: they run with the newest PostgreSQL only."""
+    return pytest.mark.parametrize("postgres", [max(versions_to_test())], indirect=True, ids="pg{}".format)
 
 
 def versions_to_test() -> list[int]:

@@ -18,8 +18,10 @@ import pytest
 
 from tests.integration.bouncer import HOST, POOL, keeps_prepared_statements, pgbouncer
 from tests.integration.schema import POLICY, SCHEMA
-from tests.postgres import Postgres, url
+from tests.postgres import Postgres, newest_only, url
 from tests.proxy_process import Veil, Veils
+
+pytestmark = newest_only()
 
 CLIENTS = 2 * POOL + 1
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.integration.applications.stage import Stage, compiled, fetched
+from tests.postgres import newest_only
 
-pytestmark = pytest.mark.timeout(600)  # packages are fetched and compiled once
+pytestmark = [newest_only(), pytest.mark.timeout(600)]  # packages are fetched and compiled once
 
 MODES = ("cache_statement", "cache_describe", "describe_exec", "exec", "simple_protocol")
 _GO = ("env", "GOTOOLCHAIN=local", "GOFLAGS=-mod=readonly", "go")

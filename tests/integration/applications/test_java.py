@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.integration.applications.stage import Stage, compiled, fetched
+from tests.postgres import newest_only
 
-pytestmark = pytest.mark.timeout(600)  # packages are fetched once
+pytestmark = [newest_only(), pytest.mark.timeout(600)]  # packages are fetched once
 
 _DEPENDENCIES = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.integration.applications.stage import Stage, fetched
+from tests.postgres import newest_only
 
-pytestmark = pytest.mark.timeout(600)  # packages are fetched once
+pytestmark = [newest_only(), pytest.mark.timeout(600)]  # packages are fetched once
 
 # What a program cannot do through pgveil, and why.
 REFUSED = {
