@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from psycopg.pq.abc import PGconn
+
 from tests.integration.cases import Case
 from tests.integration.pair import Pair
-from tests.integration.ways import ONE_STATEMENT, SIMPLE, WITH_PARAMETERS, Answer, Way, simple
+from tests.integration.ways import ONE_STATEMENT, SIMPLE, WITH_PARAMETERS, Answer, Parameters, Way, simple
 from tests.postgres import versions_to_test
 from tests.proxy_process import canaries_in
 
@@ -39,7 +41,7 @@ def _may_write(case: Case) -> bool:
 
 
 def _ways(case: Case, version: int) -> dict[str, Way]:
-    def as_simple(connection, sql, params, stdin):  # type: ignore[no-untyped-def]
+    def as_simple(connection: PGconn, sql: str, _: Parameters, stdin: bytes) -> list[Answer]:
         return simple(connection, sql, stdin)
 
     ways = dict(WITH_PARAMETERS) if case.params is not None else {SIMPLE: as_simple, **ONE_STATEMENT}

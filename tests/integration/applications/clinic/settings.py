@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any, cast
 
 if os.environ.get("CLINIC_DRIVER") == "psycopg2":
-    sys.modules["psycopg"] = None  # type: ignore[assignment]  # Django takes psycopg2 where there is no other
+    sys.modules["psycopg"] = cast(Any, None)  # Django takes psycopg2 where there is no other
 
 SECRET_KEY = "not a secret"
 ALLOWED_HOSTS = ["*"]

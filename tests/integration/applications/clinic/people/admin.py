@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from django.contrib import admin
 
 from people.models import City, Person, Visit
 
+if TYPE_CHECKING:  # generic in the stubs, but not in Django itself
+    PersonPage = admin.ModelAdmin[Person]
+    VisitPage = admin.ModelAdmin[Visit]
+    CityPage = admin.ModelAdmin[City]
+    VisitRows = admin.TabularInline[Visit, Person]
+else:
+    PersonPage = VisitPage = CityPage = admin.ModelAdmin
+    VisitRows = admin.TabularInline
 
-class VisitInline(admin.TabularInline):  # type: ignore[type-arg]
+
+class VisitInline(VisitRows):
     model = Visit
     fk_name = "person"
     extra = 1
 
 
 @admin.register(Person)
-class PersonAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class PersonAdmin(PersonPage):
     list_display = ("id", "email", "name", "born", "active")
     list_filter = ("city", "active")
     search_fields = ("email__exact", "name__exact")
@@ -23,11 +34,11 @@ class PersonAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Visit)
-class VisitAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class VisitAdmin(VisitPage):
     list_display = ("id", "person", "reason")
     search_fields = ("reason",)  # by icontains: nothing encrypted can be searched like that
 
 
 @admin.register(City)
-class CityAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class CityAdmin(CityPage):
     search_fields = ("name",)
