@@ -12,8 +12,8 @@ from ssl import SSLContext
 from crypto.errors import ProviderError
 from crypto.keystore import Keystore
 from crypto.manager import KeyManager
+from crypto.private_file import Passphrase, passphrase_from
 from crypto.providers import Provider, local
-from crypto.providers.local import Passphrase
 
 PROVIDERS = ("local",)
 
@@ -34,8 +34,8 @@ def open_provider(
         raise ProviderError(f"provider {name!r} is not supported (supported: {', '.join(PROVIDERS)})")
     if key_file is None:
         raise ProviderError("provider 'local' needs a master key file")
-    passphrase = local.passphrase_from(passphrase_file) if passphrase_file else ask_passphrase
-    return local.load(key_file, passphrase)
+    passphrase = passphrase_from(passphrase_file) if passphrase_file else ask_passphrase
+    return local.load(key_file, passphrase, interactive=passphrase_file is None)
 
 
 def open_keystore(

@@ -54,6 +54,16 @@ class DataKey(Secret):
         )
         return _sealed(record, key, self._wrapping.wrap(key, record.identity)), key
 
+    def adopt(self, record: KeyRecord, parent: DataKey) -> KeyRecord:
+        """A FEK's record, wrapped by this DEK instead of `parent`. Raises KeystoreError if it was altered."""
+        key = parent.open(record)
+        mine = replace(record, parent_id=self.id, rotation_count=record.rotation_count + 1)
+        return _sealed(mine, key, self._wrapping.wrap(key, mine.identity))
+
+    async def wrapped_by(self, provider: Provider, record: KeyRecord) -> KeyRecord:
+        """This DEK's record, with its key wrapped by a master key: that of the record's parent."""
+        return _sealed(record, self._key, await provider.wrap(self._key, record.identity))
+
     def open(self, record: KeyRecord) -> bytes:
         """The key of a FEK's record. Raises KeystoreError if the record was altered."""
         if record.encrypted_key is None or record.parent_id != self.id:
@@ -67,9 +77,8 @@ class DataKey(Secret):
 
 async def create_dek(record: KeyRecord, provider: Provider) -> tuple[KeyRecord, DataKey]:
     """Make the key of a new DEK's record; returns the record with the key wrapped, and the key."""
-    key = os.urandom(DEK_BYTES)
-    wrapped = await provider.wrap(key, record.identity)
-    return _sealed(record, key, wrapped), DataKey(record.id, key)
+    data_key = DataKey(record.id, os.urandom(DEK_BYTES))
+    return await data_key.wrapped_by(provider, record), data_key
 
 
 async def open_dek(record: KeyRecord, provider: Provider) -> DataKey:
@@ -86,7 +95,12 @@ async def open_dek(record: KeyRecord, provider: Provider) -> DataKey:
 
 
 def new_record(
-    records: Iterable[KeyRecord], key_type: KeyType, name: str, algorithm: str, parent: KeyRecord | None
+    records: Iterable[KeyRecord],
+    key_type: KeyType,
+    name: str,
+    algorithm: str,
+    parent: KeyRecord | None,
+    state: KeyState = KeyState.ACTIVE,
 ) -> KeyRecord:
     """A record, with no key yet, of the next version of a key; its short id is unique among `records`."""
     known = tuple(records)
@@ -98,7 +112,7 @@ def new_record(
         version=max(versions, default=0) + 1,
         parent_id=parent.id if parent else None,
         algorithm=algorithm,
-        state=KeyState.ACTIVE,
+        state=state,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -10,6 +10,7 @@ from uuid import UUID
 
 from crypto.envelope import KEY_ID_BYTES, length_prefixed
 from crypto.keyset import KeyState, KeyType
+from crypto.providers import Provider
 
 
 def _now() -> datetime:
@@ -107,6 +108,15 @@ class Keystore(Protocol):
 
     async def count(self, encryptions: Mapping[UUID, int]) -> Mapping[UUID, int]:
         """Add to the encryptions of key versions; returns their new totals."""
+
+    async def admit(self, provider: Provider) -> None:
+        """Let this master key open the keystore itself, too; one that does already, by its newest version."""
+
+    async def dismiss_others(self, provider: Provider) -> None:
+        """Let no other master key than this one, which does already, open the keystore itself."""
+
+    def changes(self) -> AsyncGenerator[None]:
+        """Yields at the beginning, and whenever keys may have changed: for ever, through every outage."""
 
     async def close(self) -> None: ...
 

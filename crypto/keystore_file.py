@@ -3,7 +3,8 @@
 The seal is an HMAC-SHA256 over everything else in the file, under a key of its own that the master key's
 provider wraps. It shows that nothing was altered, added or taken away. That the file is the newest one is for
 the lock file to show, which remembers the number of the last change: a change made to an older copy would be
-lost, with the keys in it, when the newest is put back. docs/envelope.md has the format.
+lost, with the keys in it, when the newest is put back. While the master key is rotated, two of them open the
+seal. docs/envelope.md has the format.
 """
 
 from __future__ import annotations
@@ -15,10 +16,9 @@ import hashlib
 import hmac
 import json
 import os
-from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -31,26 +31,31 @@ from crypto.errors import (
     ProviderError,
     ProviderUnavailable,
 )
-from crypto.keyset import KeyState, KeyType
 from crypto.keystore import Change, KeyRecord, Records, merge
 from crypto.providers import Provider
+from crypto.record_json import from_json, to_json
 from crypto.secret import Secret
 
 FORMAT = "pgveil-keystore"
 VERSION = 1
 SEAL_KEY_BYTES = 32
 LOCK_TIMEOUT = 30.0  # seconds
+WATCH_INTERVAL = 0.5  # seconds
 _LOCK_POLL = 0.01  # seconds
 _SEAL_CONTEXT = b"pgveil v1 keystore file"
 
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """What a file holds: the records, how often keys were added or changed, the wrapped key of the seal."""
+    """What a file holds: the records, how often keys were added or changed, the wrapped key of the seal.
+
+    `others` has further wrappings of that key, by the reference of their master key.
+    """
 
     records: Records
     changes: int
     wrapped: str
+    others: Mapping[str, str] = field(default_factory=dict)
 
 
 class FileKeystore(Secret):
@@ -93,8 +98,36 @@ class FileKeystore(Secret):
             if not (changed := tuple(await change(content.records))):
                 return content.records
             records = merge(content.records, changed)
-            await self._write(_Content(records, content.changes + changes, content.wrapped))
+            await self._write(replace(content, records=records, changes=content.changes + changes))
             return records
+
+    async def admit(self, provider: Provider) -> None:
+        async with self._lock():
+            content = await self._read()
+            key = self._seal_keys[content.wrapped]
+            wrapped = base64.b64encode(await provider.wrap(key, _SEAL_CONTEXT)).decode()
+            if provider.reference == self._provider.reference and not content.others:
+                self._seal_keys[wrapped] = key
+                await self._write(replace(content, wrapped=wrapped))
+            else:
+                await self._write(replace(content, others={**content.others, provider.reference: wrapped}))
+
+    async def dismiss_others(self, provider: Provider) -> None:
+        async with self._lock():
+            content = await self._read()
+            wrapped = content.others.get(provider.reference, content.wrapped)
+            self._seal_keys[wrapped] = self._seal_keys[content.wrapped]
+            await self._write(replace(content, wrapped=wrapped, others={}))
+
+    async def changes(self) -> AsyncGenerator[None]:
+        """The lock file has the number of the last change: it is short, and read now and then."""
+        seen = None
+        while True:
+            with suppress(KeystoreError):
+                if (number := await asyncio.to_thread(self._last_change)) != seen:
+                    seen = number
+                    yield
+            await asyncio.sleep(WATCH_INTERVAL)
 
     async def count(self, encryptions: Mapping[UUID, int]) -> Mapping[UUID, int]:
         async def add(records: Records) -> Iterable[KeyRecord]:
@@ -130,11 +163,13 @@ class FileKeystore(Secret):
                 raise KeystoreError(f"{self._path}: is of a later version of pgveil")
             seal = document.pop("seal")
             wrapped, mac = seal["key"], base64.b64decode(seal["mac"], validate=True)
-            key = await self._seal_key(wrapped)
+            others = dict(seal.get("others", {}))
+            key = await self._seal_key(others.get(self._provider.reference, wrapped))
             if not hmac.compare_digest(mac, _mac(key, document, wrapped)):
                 raise KeystoreError(f"{self._path}: its seal is broken: the file was altered")
-            records = tuple(_from_json(fields) for fields in document["keys"])
-            return _Content(records, int(document.get("changes", 0)), wrapped)
+            self._seal_keys[wrapped] = key
+            records = tuple(from_json(fields) for fields in document["keys"])
+            return _Content(records, int(document.get("changes", 0)), wrapped, others)
         except (ValueError, KeyError, TypeError):
             raise KeystoreError(f"{self._path}: is not a keystore of pgveil") from None
 
@@ -175,10 +210,11 @@ class FileKeystore(Secret):
             "format": FORMAT,
             "version": VERSION,
             "changes": content.changes,
-            "keys": [_to_json(record) for record in content.records],
+            "keys": [to_json(record) for record in content.records],
         }
         mac = _mac(self._seal_keys[content.wrapped], document, content.wrapped)
-        document["seal"] = {"key": content.wrapped, "mac": _encode(mac)}
+        others = {"others": dict(content.others)} if content.others else {}
+        document["seal"] = {"key": content.wrapped, "mac": base64.b64encode(mac).decode(), **others}
         text = json.dumps(document, indent=1).encode() + b"\n"
         try:
             # A caller who gives up must not let go of the lock while the file is being replaced.
@@ -231,47 +267,3 @@ def _mac(key: bytes, document: Mapping[str, Any], wrapped: str) -> bytes:
     """HMAC-SHA256 of the document, without its seal but for the seal's own key, as canonical JSON."""
     canonical = json.dumps([document, wrapped], sort_keys=True, separators=(",", ":"))
     return hmac.digest(key, canonical.encode(), hashlib.sha256)
-
-
-def _to_json(record: KeyRecord) -> dict[str, Any]:
-    return {
-        "id": str(record.id),
-        "key_type": record.key_type.value,
-        "key_id": record.name,
-        "version": record.version,
-        "parent_id": str(record.parent_id) if record.parent_id else None,
-        "algorithm": record.algorithm,
-        "state": record.state.value,
-        "encrypted_key": _encode(record.encrypted_key),
-        "key_hash": _encode(record.key_hash),
-        "created_at": record.created_at.isoformat(),
-        "expires_at": record.expires_at.isoformat() if record.expires_at else None,
-        "rotation_count": record.rotation_count,
-        "metadata": dict(record.metadata),
-    }
-
-
-def _from_json(fields: Mapping[str, Any]) -> KeyRecord:
-    return KeyRecord(
-        id=UUID(fields["id"]),
-        key_type=KeyType(fields["key_type"]),
-        name=fields["key_id"],
-        version=fields["version"],
-        parent_id=UUID(fields["parent_id"]) if fields["parent_id"] else None,
-        algorithm=fields["algorithm"],
-        state=KeyState(fields["state"]),
-        encrypted_key=_decode(fields["encrypted_key"]),
-        key_hash=_decode(fields["key_hash"]),
-        created_at=datetime.fromisoformat(fields["created_at"]),
-        expires_at=datetime.fromisoformat(fields["expires_at"]) if fields["expires_at"] else None,
-        rotation_count=fields["rotation_count"],
-        metadata=fields["metadata"],
-    )
-
-
-def _encode(data: bytes | None) -> str | None:
-    return None if data is None else base64.b64encode(data).decode()
-
-
-def _decode(text: str | None) -> bytes | None:
-    return None if text is None else base64.b64decode(text, validate=True)

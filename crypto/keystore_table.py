@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
@@ -19,6 +19,8 @@ import asyncpg
 from crypto.errors import KeystoreError, KeystoreUnavailable
 from crypto.keyset import KeyState, KeyType
 from crypto.keystore import Change, KeyRecord, Records, merge
+from crypto.keystore_listener import CHANNEL, NOTIFY, listen
+from crypto.providers import Provider
 
 CONNECT_TIMEOUT = 10.0  # seconds
 STATEMENT_TIMEOUT = 30.0  # seconds, waiting for the lock included
@@ -27,6 +29,9 @@ _COLUMNS = (
     "id, key_type, key_id, version, parent_id, encrypted_key, key_hash, algorithm, state, created_at,"
     " expires_at, rotation_count, metadata"
 )
+
+# A number that is another one after a change of the table; where notifications do not arrive it is polled.
+_MARK = "SELECT pg_catalog.count(*), pg_catalog.max(xmin::text::bigint) FROM {table}"
 
 # The lock keeps two processes that start together from both creating the schema; any number will do.
 _CREATE_LOCK = "SELECT pg_catalog.pg_advisory_xact_lock(8103521190443245561)"
@@ -80,7 +85,7 @@ class TableKeystore:
 
     `url` is a PostgreSQL connection URI without a password; libpq's password file supplies one. `tls`, if
     there is one, goes before what the URL says of TLS. A connection lasts for one operation: they are rare,
-    and an idle one would only be another thing that breaks.
+    and an idle one would only be another thing that breaks. Only who asks for `changes` keeps one.
     """
 
     def __init__(self, url: str, schema: str = "pgveil", *, tls: ssl.SSLContext | None = None) -> None:
@@ -117,7 +122,18 @@ class TableKeystore:
             # One by one, in the order given: a version retires before the next one becomes active.
             for record in changed:
                 await connection.execute(_WRITE.format(**self._names), *_to_row(record))
+            if changed:
+                await connection.execute(NOTIFY, CHANNEL, self._schema)
             return merge(records, changed)
+
+    async def admit(self, provider: Provider) -> None:
+        """Nothing to do: a table is not sealed."""
+
+    async def dismiss_others(self, provider: Provider) -> None:
+        """Nothing to do: a table is not sealed."""
+
+    def changes(self) -> AsyncGenerator[None]:
+        return listen(self._connect, self._schema, _MARK.format(**self._names))
 
     async def count(self, encryptions: Mapping[UUID, int]) -> Mapping[UUID, int]:
         totals: dict[UUID, int] = {}

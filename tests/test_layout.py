@@ -41,7 +41,7 @@ DOORS = {
     "yaml": ["policy/loader.py"],
     "asyncpg": [
         *("proxy/catalog_snapshot.py", "proxy/introspect.py", "proxy/guards.py"),
-        "crypto/keystore_table.py",
+        *("crypto/keystore_table.py", "crypto/keystore_listener.py"),
     ],
     "uvloop": ["proxy/app.py"],
     "psycopg": ["proxy/demo", "proxy/commands/demo.py"],
@@ -51,6 +51,8 @@ OURS = {"crypto", "policy", "proxy"}
 
 # Modules (or whole packages) that no test imports by name: the tests that go through them.
 TESTED_THROUGH = {
+    "crypto/opening.py": "tests/crypto/test_manager.py",
+    "crypto/record_json.py": "tests/crypto/test_keystore_file.py",
     "proxy/__main__.py": "tests/proxy_process.py",
     "proxy/sql/conditions.py": "tests/sql/fixtures",
     "proxy/sql/mentions.py": "tests/sql/fixtures",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
 
 
 class Provider(Protocol):
     """Wraps and unwraps data encryption keys. The master key itself never leaves it.
 
-    `context` is associated data: a wrapped key opens only with the context that it was wrapped with. Both
-    methods raise ProviderError, or ProviderUnavailable when a later try may help.
+    `context` is associated data: a wrapped key opens only with the context that it was wrapped with. Methods
+    raise ProviderError, or ProviderUnavailable when a later try may help.
     """
 
     @property
@@ -20,4 +21,27 @@ class Provider(Protocol):
 
     async def unwrap(self, wrapped: bytes, context: bytes) -> bytes: ...
 
+    async def refresh(self) -> None:
+        """Look again at what may change under a running process, such as a file; raises nothing."""
+
+    async def describe(self) -> Mapping[str, str]:
+        """What is worth telling people about the master key: its kind, versions, age. Never a secret."""
+
+    async def health(self) -> None:
+        """Whether the master key can be used now; raises if not."""
+
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class Versioned(Provider, Protocol):
+    """A provider whose master key has versions of its own, under one reference.
+
+    What an older version has wrapped says so itself, and opens for as long as the holder keeps that version.
+    """
+
+    async def rotate(self) -> None:
+        """Make a new version of the master key, which wraps from now on."""
+
+    async def rewrap(self, wrapped: bytes, context: bytes) -> bytes:
+        """The same key, wrapped by the newest version."""

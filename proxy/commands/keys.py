@@ -17,6 +17,7 @@ from crypto.keyset import KeyState, KeyType
 from crypto.keystore import KeyRecord, Records
 from crypto.keystore_table import TableKeystore
 from crypto.nonces import ADVICE, WARN_AT
+from crypto.private_file import passphrase_from
 from crypto.providers import Provider, local
 from proxy.config import Config, Keys, load
 from proxy.keys import key_manager
@@ -120,7 +121,7 @@ async def _refuse_orphan(keys: Keys) -> None:
 def _create_master_key(keys: Keys, *, sealed: bool) -> Provider:
     passphrase = None
     if keys.local.passphrase_file is not None:
-        passphrase = local.passphrase_from(keys.local.passphrase_file)
+        passphrase = passphrase_from(keys.local.passphrase_file)
     elif sealed:
         passphrase = _new_passphrase
     keys.local.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from uuid import UUID
 
 from crypto.errors import KeystoreUnavailable, ProviderUnavailable
 from crypto.keystore import Change, KeyRecord, Records, merge
+from crypto.providers import Provider
 from crypto.providers.local import LocalProvider
 
 
@@ -53,6 +54,20 @@ class MemoryKeystore:
         counted = [record.counted(encryptions[record.id]) for record in known]
         self.put(*counted)
         return {record.id: record.encryptions for record in counted}
+
+    async def admit(self, provider: Provider) -> None:
+        self._answer()
+
+    async def dismiss_others(self, provider: Provider) -> None:
+        self._answer()
+
+    async def changes(self) -> AsyncGenerator[None]:
+        seen: Records | None = None
+        while True:
+            if self.records is not seen:
+                seen = self.records
+                yield
+            await asyncio.sleep(0.01)
 
     async def close(self) -> None:
         pass

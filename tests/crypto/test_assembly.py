@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from crypto import master_key_file
 from crypto.assembly import open_keystore, open_manager, open_provider
 from crypto.errors import ProviderError
 from crypto.keystore_file import FileKeystore
@@ -53,7 +54,7 @@ async def test_a_manager_over_a_table(key_file: Path, database: Database) -> Non
 def test_a_passphrase_from_a_file_goes_before_a_prompt(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local, "SCRYPT_N", 1 << 10)
+    monkeypatch.setattr(master_key_file, "SCRYPT_N", 1 << 10)
     key_file, passphrase_file = tmp_path / "master.key", tmp_path / "passphrase"
     passphrase_file.touch(0o600)
     passphrase_file.write_text("from the file\n")

@@ -1,4 +1,4 @@
-"""The master key file: who may read it, what may be wrong with it, and sealing it with a passphrase."""
+"""The provider that has the master key itself: what it wraps, and that it follows its file."""
 
 from __future__ import annotations
 
@@ -6,41 +6,19 @@ import base64
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from crypto import master_key_file
+from crypto.durable import replace_file
 from crypto.errors import ProviderError
-from crypto.providers import local
-from crypto.providers.local import LocalProvider, create, load, passphrase_from
-
-PASSPHRASE = b"correct horse battery staple"
-
-
-@pytest.fixture(autouse=True)
-def quick_scrypt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "SCRYPT_N", 1 << 10)
+from crypto.private_file import read_private
+from crypto.providers.local import LocalProvider, create, load, load_next, load_previous
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "master.key"
-
-
-def written(path: Path, content: bytes | str | dict[str, Any]) -> Path:
-    """A file, mode 0600."""
-    data = json.dumps(content) if isinstance(content, dict) else content
-    path.write_bytes(data.encode() if isinstance(data, str) else data)
-    path.chmod(0o600)
-    return path
-
-
-PLAIN = {
-    "format": "pgveil-master-key",
-    "version": 1,
-    "protection": "none",
-    "key": base64.b64encode(bytes(range(32))).decode(),
-}
 
 
 async def test_what_one_process_wraps_another_unwraps(path: Path) -> None:
@@ -70,161 +48,44 @@ def test_the_reference_names_the_key_and_tells_nothing(path: Path) -> None:
     assert bytes.fromhex(fingerprint) not in key
 
 
-def test_a_frozen_key_file_is_read_for_ever(path: Path) -> None:
-    assert load(written(path, PLAIN)).reference == "local:a1b3c744af617c7d"
+async def test_a_running_process_follows_the_file_through_a_rotation(path: Path) -> None:
+    running = create(path)
+    old = running.reference
+    assert load_next(path) is None
+    master_key_file.add_next(path)
+    await running.refresh()
+    assert running.reference == old
+    following = load_next(path)
+    assert following is not None
+    master_key_file.activate_next(path)
+    await running.refresh()
+    assert running.reference == following.reference != old
+    previous = load_previous(path)
+    assert previous is not None
+    assert previous.reference == old
+    master_key_file.drop_previous(path)
+    assert load_previous(path) is None
 
 
-def test_a_new_file_is_its_owners_alone_and_never_overwritten(path: Path) -> None:
-    reference = create(path).reference
-    assert path.stat().st_mode & 0o777 == 0o600
-    with pytest.raises(ProviderError, match="never overwritten"):
-        create(path)
-    assert load(path).reference == reference
-
-
-@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o610, 0o601, 0o602, 0o644, 0o777])
-def test_a_file_that_others_can_use_is_refused(path: Path, mode: int) -> None:
-    create(path)
-    path.chmod(mode)
-    with pytest.raises(ProviderError) as caught:
-        load(path)
-    assert str(caught.value) == f"{path}: can be used by others (mode {mode:04o}); chmod 600 it"
-
-
-@pytest.mark.parametrize("mode", [0o600, 0o400])
-def test_a_private_file_is_read(path: Path, mode: int) -> None:
-    reference = create(path).reference
-    path.chmod(mode)
-    assert load(path).reference == reference
-
-
-@pytest.mark.parametrize(
-    ("owner", "user", "mode", "accepted"),
-    [
-        (0, 1000, 0o440, True),  # root's, read through a group
-        (0, 1000, 0o640, True),
-        (0, 1000, 0o444, False),
-        (0, 1000, 0o660, False),
-        (0, 1000, 0o604, False),
-        (0, 0, 0o640, False),
-        (1000, 1000, 0o440, False),
-        (1000, 1000, 0o400, True),
-        (1001, 1000, 0o600, False),
-        (1001, 0, 0o600, False),
-    ],
-)
-def test_who_may_own_it(
-    path: Path, monkeypatch: pytest.MonkeyPatch, owner: int, user: int, mode: int, accepted: bool
+async def test_a_file_that_cannot_be_read_again_changes_nothing(
+    path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    reference = create(path).reference
-    status = os.stat_result((0o100000 | mode, 0, 0, 1, owner, 0, 0, 0, 0, 0))
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fstat", lambda _: status)
-        patch.setattr(os, "geteuid", lambda: user)
-        if accepted:
-            assert load(path).reference == reference
-        else:
-            with pytest.raises(ProviderError, match=r"can be used by others|must belong to"):
-                load(path)
+    running = create(path)
+    reference = running.reference
+    replace_file(path, b"SECRET")
+    await running.refresh()
+    assert running.reference == reference
+    assert "the master key was not read again" in caplog.text
+    assert "SECRET" not in caplog.text
+    os.unlink(path)
+    await running.refresh()
+    assert running.reference == reference
 
 
-def test_a_sealed_key_opens_with_its_passphrase(path: Path) -> None:
-    made = create(path, lambda: PASSPHRASE)
-    assert set(json.loads(path.read_bytes())) == {
-        "format", "version", "protection", "n", "r", "p", "salt", "sealed_key"
-    }  # fmt: skip
-    assert load(path, lambda: PASSPHRASE).reference == made.reference
-
-
-def test_a_sealed_key_does_not_open_without(path: Path) -> None:
-    create(path, lambda: PASSPHRASE)
-    with pytest.raises(ProviderError, match="is sealed; its passphrase is needed"):
-        load(path)
-    with pytest.raises(ProviderError) as caught:
-        load(path, lambda: b"wrong guess")
-    assert str(caught.value) == f"{path}: wrong passphrase"
-
-
-def test_the_passphrase_is_asked_only_for_a_sealed_key(path: Path) -> None:
-    create(path)
-
-    def ask() -> bytes:
-        raise AssertionError("asked")
-
-    load(path, ask)
-
-
-@pytest.mark.parametrize(
-    ("content", "passphrase"),
-    [
-        (b"secret", b"secret"),
-        (b"secret\n", b"secret"),
-        (b"secret\r\n", b"secret"),
-        (b" secret \n\n", b" secret \n"),
-    ],
-)
-def test_a_passphrase_file_loses_one_line_end(tmp_path: Path, content: bytes, passphrase: bytes) -> None:
-    assert passphrase_from(written(tmp_path / "passphrase", content))() == passphrase
-
-
-def test_a_bad_passphrase_file(tmp_path: Path) -> None:
-    path = tmp_path / "passphrase"
-    with pytest.raises(ProviderError, match="no such file"):
-        passphrase_from(path)()
-    with pytest.raises(ProviderError, match="the passphrase is empty"):
-        passphrase_from(written(path, "\n"))()
-    written(path, "secret").chmod(0o644)
-    with pytest.raises(ProviderError, match="can be used by others"):
-        passphrase_from(path)()
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        "",
-        "SECRETSECRET",
-        b"\xff\xfe",
-        "[]",
-        '"SECRET"',
-        "{}",
-        {**PLAIN, "format": "another"},
-        {**PLAIN, "key": "SECRET!!"},
-        {**PLAIN, "key": base64.b64encode(b"SECRET").decode()},
-        {**PLAIN, "key": None},
-        {**PLAIN, "protection": "another"},
-        {**PLAIN, "protection": "scrypt"},
-        {**PLAIN, "protection": "scrypt", "n": "x", "r": 8, "p": 1, "salt": "", "sealed_key": ""},
-        {**PLAIN, "protection": "scrypt", "n": 1 << 40, "r": 8, "p": 1, "salt": "", "sealed_key": ""},
-        {**PLAIN, "protection": "scrypt", "n": -2, "r": -8, "p": 1, "salt": "", "sealed_key": ""},
-        {**PLAIN, "protection": "scrypt", "n": 1000, "r": 8, "p": 1, "salt": "", "sealed_key": ""},
-    ],
-    ids=lambda content: str(content)[:60],
-)
-def test_a_malformed_file_is_one_line_that_repeats_nothing(
-    path: Path, content: bytes | dict[str, Any]
-) -> None:
-    with pytest.raises(ProviderError) as caught:
-        load(written(path, content), lambda: PASSPHRASE)
-    assert str(caught.value) == f"{path}: is not a master key file of pgveil"
-    assert caught.value.__cause__ is None
-
-
-def test_a_later_versions_file(path: Path) -> None:
-    with pytest.raises(ProviderError, match="later version"):
-        load(written(path, {**PLAIN, "version": 2}))
-
-
-def test_no_file_a_directory_and_a_huge_one(tmp_path: Path) -> None:
-    with pytest.raises(ProviderError, match="there is no master key: run pgveil keys init"):
-        load(tmp_path / "none")
-    with pytest.raises(ProviderError, match="Is a directory"):
-        load(tmp_path)
-    with pytest.raises(ProviderError, match="larger than"):
-        load(written(tmp_path / "huge", bytes(1 << 17)))
-    with pytest.raises(ProviderError, match="not a regular file"):
-        load(Path("/dev/null"))
-
-
-def test_a_directory_that_does_not_exist(tmp_path: Path) -> None:
-    with pytest.raises(ProviderError, match="No such file or directory"):
-        create(tmp_path / "none" / "master.key")
+async def test_it_tells_of_itself_nothing_that_is_secret(path: Path) -> None:
+    provider = create(path)
+    await provider.health()
+    described = await provider.describe()
+    assert described["file"] == str(path)
+    assert read_private(path).split(b'"')[-2].decode() not in str(described)
+    assert await LocalProvider(bytes(32)).describe() == {"kind": "in memory"}

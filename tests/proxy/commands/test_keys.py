@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from crypto import master_key_file
 from crypto.assembly import open_manager
 from crypto.manager import KeyNeed
 from crypto.nonces import WARN_AT
@@ -25,7 +26,7 @@ QUERY = KeyNeed("public.conversations.user_query", "public.conversations", "aes-
 
 @pytest.fixture(autouse=True)
 def quick_scrypt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "SCRYPT_N", 1 << 10)
+    monkeypatch.setattr(master_key_file, "SCRYPT_N", 1 << 10)
 
 
 @dataclass
