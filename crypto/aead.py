@@ -12,6 +12,7 @@ A nonce (12 bytes) must never be used twice with one key.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import aead as library
@@ -28,10 +29,15 @@ Method = Callable[[bytes, bytes, bytes], bytes]
 
 
 class Aead(Secret):
-    """A cipher that takes a nonce with each message."""
+    """A cipher that takes a nonce with each message, of `nonce_bytes` bytes.
+
+    `has_budget`: random nonces would repeat after some 2^32 messages of one key (NIST SP 800-38D, 8.3).
+    """
 
     __slots__ = ("decrypt", "encrypt")
 
+    nonce_bytes: ClassVar[int] = NONCE_BYTES
+    has_budget: ClassVar[bool] = True
     encrypt: Method
     decrypt: Method
 

@@ -55,6 +55,9 @@ SUITES: dict[str, Suite] = {
         Suite(2, "chacha20-poly1305", key_bytes=32, nonce_bytes=12, tag_bytes=16),
         # The synthetic IV is the tag, and stands before the ciphertext.
         Suite(3, "aes-siv", key_bytes=64, nonce_bytes=0, tag_bytes=16, deterministic=True),
+        # A key of its own for each value: the first 12 bytes of the nonce are the salt of that key.
+        Suite(4, "aes-256-gcm-record", key_bytes=32, nonce_bytes=24, tag_bytes=16),
+        Suite(5, "chacha20-poly1305-record", key_bytes=32, nonce_bytes=24, tag_bytes=16),
     )
 }
 _BY_NUMBER = {suite.number: suite for suite in SUITES.values()}

@@ -12,11 +12,12 @@ from crypto.aead import Aes256Gcm, ChaCha20Poly1305
 from crypto.columns import ColumnOpener
 from crypto.daead import AesSiv
 from crypto.deterministic import Deterministic
-from crypto.envelope import associated_data, from_ascii, header, key_id
+from crypto.envelope import SUITES, associated_data, from_ascii, header, key_id
 from crypto.errors import DecryptionError, UnknownKey
 from crypto.keyset import KeyState
 from crypto.nonces import NonceSource
 from crypto.randomized import Randomized
+from crypto.record_aead import RecordAead
 from crypto.scheme import Scheme, Transform, reject
 from crypto.secret import Secret
 
@@ -27,7 +28,13 @@ _SCHEMES: dict[str, Callable[[bytes, bytes, int], Scheme]] = {
         header, ChaCha20Poly1305(key), NonceSource(used)
     ),
     "aes-siv": lambda header, key, _: Deterministic(header, AesSiv(key)),
+    "aes-256-gcm-record": lambda header, key, _: _by_record(header, RecordAead(Aes256Gcm, key)),
+    "chacha20-poly1305-record": lambda header, key, _: _by_record(header, RecordAead(ChaCha20Poly1305, key)),
 }
+
+
+def _by_record(header: bytes, cipher: RecordAead) -> Scheme:
+    return Randomized(header, cipher, NonceSource(nonce_bytes=cipher.nonce_bytes))
 
 
 class FieldKey(Secret):
@@ -65,7 +72,7 @@ class FieldKey(Secret):
 
     @property
     def nonces(self) -> NonceSource | None:
-        """The nonces and their count; None for a deterministic key, which has no such budget."""
+        """The nonces and their count; None for a key that has no such budget."""
         return self._scheme.nonces
 
     def in_state(self, state: KeyState) -> FieldKey:
@@ -96,7 +103,7 @@ class FieldKey(Secret):
         While a deterministic key is rotated, an equality search looks for what each version made of the
         value. Raises ValueError for a randomized key, which writes nothing twice.
         """
-        if self.nonces is not None:
+        if not SUITES[self.algorithm].deterministic:
             raise ValueError("a randomized key cannot be searched")
         return self._cached(self._scheme.ascii_sealer if ascii else self._scheme.sealer, family)
 

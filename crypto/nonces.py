@@ -28,13 +28,17 @@ _sources: weakref.WeakSet[NonceSource] = weakref.WeakSet()
 
 
 class NonceSource:
-    """Nonces of one key version. `take()` raises IndexError when the block is used up: then `refill()`."""
+    """Nonces of one key version. `take()` raises IndexError when the block is used up: then `refill()`.
 
-    __slots__ = ("__weakref__", "_pool", "_unreported", "_used", "take")
+    `nonce_bytes`: their length. Nonces of more than 12 bytes have no budget, and are not counted.
+    """
+
+    __slots__ = ("__weakref__", "_nonce_bytes", "_pool", "_unreported", "_used", "take")
 
     take: Callable[[], bytes]
 
-    def __init__(self, used: int = 0) -> None:
+    def __init__(self, used: int = 0, *, nonce_bytes: int = NONCE_BYTES) -> None:
+        self._nonce_bytes = nonce_bytes
         self._pool: list[bytes] = []
         self.take = self._pool.pop
         self._used = used  # by every process, as far as is known here
@@ -43,14 +47,16 @@ class NonceSource:
 
     def refill(self) -> bytes:
         """Draw a block and return one nonce of it. Raises KeyExhausted at the end of the key's budget."""
-        if self._used >= REFUSE_AT:
-            raise KeyExhausted("a key version has encrypted as many values as is safe")
-        self._used += BLOCK
-        self._unreported += BLOCK
-        drawn = os.urandom(BLOCK * NONCE_BYTES)
+        length = self._nonce_bytes
+        if length == NONCE_BYTES:
+            if self._used >= REFUSE_AT:
+                raise KeyExhausted("a key version has encrypted as many values as is safe")
+            self._used += BLOCK
+            self._unreported += BLOCK
+        drawn = os.urandom(BLOCK * length)
         # The one returned is not in the pool: another thread may empty the pool before this one returns.
-        self._pool.extend(drawn[i : i + NONCE_BYTES] for i in range(NONCE_BYTES, len(drawn), NONCE_BYTES))
-        return drawn[:NONCE_BYTES]
+        self._pool.extend(drawn[i : i + length] for i in range(length, len(drawn), length))
+        return drawn[:length]
 
     @property
     def used(self) -> int:

@@ -26,7 +26,7 @@ class Scheme(Protocol):
 
     @property
     def nonces(self) -> NonceSource | None:
-        """Where its nonces come from; None in a deterministic scheme."""
+        """Where its nonces come from, and their count; None where they have no budget."""
 
     def sealer(self, aad: bytes) -> Transform:
         """Canonical bytes -> binary envelope."""

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from policy import names
 from policy.document import MappingNode, Node, Problems, ScalarNode, suggestion
 from policy.function_builder import read_functions, read_trusted
-from policy.model import ALGORITHMS, Field, FieldClass, Location, Mode, Policy
+from policy.model import ALGORITHMS, RECORD_KEY, Field, FieldClass, Location, Mode, Policy
 from policy.names import qualified
 from policy.storage import mode_problem
 from policy.types import LogicalType
@@ -61,7 +61,7 @@ def _class_names(document: MappingNode) -> set[str]:
 def _class(name: str, location: Location, body: Node, problems: Problems) -> FieldClass | None:
     if (mapping := problems.mapping(body, f"class {name!r}")) is None:
         return None
-    problems.unknown_keys(mapping, ("sensitivity", "mode", "algorithm"), f"class {name!r}")
+    problems.unknown_keys(mapping, ("sensitivity", "mode", "algorithm", "record_key"), f"class {name!r}")
     sensitivity: str | None = "high"
     if (node := mapping.entries.get("sensitivity")) is not None:
         sensitivity = problems.choice(node, SENSITIVITIES, "sensitivity")
@@ -72,9 +72,10 @@ def _class(name: str, location: Location, body: Node, problems: Problems) -> Fie
         return None
     mode = _MODES[mode_name]
     algorithm = _algorithm(mapping, mode, problems)
+    by_record = _record_key(mapping, mode, problems)
     if sensitivity is None or algorithm is None:
         return None
-    return FieldClass(name, sensitivity, mode, algorithm)
+    return FieldClass(name, sensitivity, mode, algorithm + RECORD_KEY if by_record else algorithm)
 
 
 def _algorithm(mapping: MappingNode, mode: Mode, problems: Problems) -> str | None:
@@ -90,6 +91,17 @@ def _algorithm(mapping: MappingNode, mode: Mode, problems: Problems) -> str | No
         )
         return None
     return algorithm
+
+
+def _record_key(mapping: MappingNode, mode: Mode, problems: Problems) -> bool:
+    """Whether each value has a key of its own."""
+    if (node := mapping.entries.get("record_key")) is None:
+        return False
+    if problems.choice(node, ("true", "false"), "record_key") != "true":
+        return False
+    if mode is not Mode.RANDOMIZED:
+        problems.add(node.location, "record_key needs a randomized class: equal values would differ")
+    return True
 
 
 class _Tables:

@@ -36,9 +36,13 @@ class Location:
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
 
+# What an algorithm is called where each value has a key of its own (`record_key: true`).
+RECORD_KEY = "-record"
+
+
 @dataclass(frozen=True, slots=True)
 class FieldClass:
-    """A named kind of data, shared by fields."""
+    """A named kind of data, shared by fields. `algorithm` also says whether each value has its own key."""
 
     name: str
     sensitivity: str

@@ -17,7 +17,13 @@ _BYTES_PER_CHARACTER = 4  # the longest UTF-8 sequence of PostgreSQL's encodings
 
 # Bytes that an envelope's ASCII form encodes beside the canonical bytes: header, nonce, tag and format byte
 # (docs/envelope.md). Stated here because `policy` does not import `crypto`; a test compares the two.
-ENVELOPE_OVERHEAD = {"aes-256-gcm": 35, "chacha20-poly1305": 35, "aes-siv": 23}
+ENVELOPE_OVERHEAD = {
+    "aes-256-gcm": 35,
+    "chacha20-poly1305": 35,
+    "aes-siv": 23,
+    "aes-256-gcm-record": 47,
+    "chacha20-poly1305-record": 47,
+}
 MARKER_LENGTH = len("pgv1:")
 
 # A varchar(n) whose length the policy does not say becomes a varchar(WIDENED + n): any ciphertext fits into

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
-import json
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV, ChaCha20Poly1305
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,14 +34,15 @@ from crypto.envelope import (
 )
 from crypto.errors import DecryptionError
 from policy import storage
+from tests.crypto.schemes import GOLDEN
 
-GOLDEN = json.loads((Path(__file__).parent / "vectors" / "envelope-v1.json").read_text())["cases"]
 KEY_ID = bytes.fromhex("5eed0001")
 
 
 def by_the_book(case: dict[str, str]) -> bytes:
     """The binary envelope as docs/envelope.md describes it, without a line of pgveil's own code."""
-    number = {"aes-256-gcm": 1, "chacha20-poly1305": 2, "aes-siv": 3}[case["algorithm"]]
+    algorithm, per_record = case["algorithm"].removesuffix("-record"), case["algorithm"].endswith("-record")
+    number = {"aes-256-gcm": 1, "chacha20-poly1305": 2, "aes-siv": 3}[algorithm] + 3 * per_record
     key, nonce, key_id, value = (bytes.fromhex(case[x]) for x in ("key", "nonce", "key_id", "canonical"))
     head = b"\x01" + bytes([number]) + key_id
     aad = b""
@@ -48,8 +50,11 @@ def by_the_book(case: dict[str, str]) -> bytes:
         aad += len(part).to_bytes(2, "big") + part
     if number == 3:
         return b"\xffPV" + head + AESSIV(key).encrypt(b"\x01" + value, [aad])
-    cipher = AESGCM(key) if number == 1 else ChaCha20Poly1305(key)
-    return b"\xffPV" + head + nonce + cipher.encrypt(nonce, b"\x01" + value, aad)
+    salt, inner = (nonce[:12], nonce[12:]) if per_record else (b"", nonce)
+    if per_record:
+        key = HKDF(hashes.SHA256(), 32, salt, b"\x00\x0dpgveil v1 rek").derive(key)
+    cipher = AESGCM(key) if algorithm == "aes-256-gcm" else ChaCha20Poly1305(key)
+    return b"\xffPV" + head + nonce + cipher.encrypt(inner, b"\x01" + value, aad)
 
 
 @pytest.mark.parametrize("case", GOLDEN)
@@ -107,7 +112,7 @@ def test_every_key_has_one_constant_prefix_in_ascii_too() -> None:
         b"\xffPV\x01\x01abc",  # the key id is cut short
         b"\xffPV\x02" + bytes(60),  # a later version
         b"\xffPV\x01\x00" + bytes(60),  # no such suite
-        b"\xffPV\x01\x04" + bytes(60),
+        b"\xffPV\x01\x06" + bytes(60),
     ],
 )
 def test_what_is_no_envelope_does_not_parse(foreign: bytes) -> None:

@@ -13,6 +13,7 @@ from crypto.envelope import MAGIC, PREFIX_BYTES, associated_data, header, to_asc
 from crypto.errors import DecryptionError
 from crypto.nonces import BLOCK, NonceSource
 from crypto.randomized import Randomized
+from crypto.record_aead import RecordAead
 from crypto.scheme import reject
 from tests.crypto.schemes import FixedNonce, bound, changed_bits, elsewhere, golden, opens
 
@@ -22,8 +23,9 @@ AAD = associated_data(HEADER, "public.users.email", "text")
 
 
 def cipher(case: dict[str, str]) -> Aead:
-    key = bytes.fromhex(case["key"])
-    return Aes256Gcm(key) if case["algorithm"] == "aes-256-gcm" else ChaCha20Poly1305(key)
+    key, algorithm = bytes.fromhex(case["key"]), case["algorithm"]
+    plain = Aes256Gcm if algorithm.startswith("aes-256-gcm") else ChaCha20Poly1305
+    return RecordAead(plain, key) if algorithm.endswith("-record") else plain(key)
 
 
 def scheme(key: bytes = bytes(32), head: bytes = HEADER) -> Randomized:

@@ -19,10 +19,10 @@ tables:
 """
 
 
-def policy_of(directory: Path, tables: str) -> Policy:
+def policy_of(directory: Path, tables: str, classes: str = CLASSES) -> Policy:
     """A policy with the classes `random` and `equal`; `tables` begins at line 6."""
     path = directory / "policy.yaml"
-    path.write_text(CLASSES + tables)
+    path.write_text(classes + tables)
     return load(path)
 
 

@@ -67,6 +67,21 @@ def test_a_shared_key_is_not_called_as_a_field(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("algorithm", ["", "aes-256-gcm", "chacha20-poly1305"])
+def test_a_class_may_have_a_key_for_each_value(tmp_path: Path, algorithm: str) -> None:
+    chosen = f"algorithm: {algorithm}, " if algorithm else ""
+    written = f"  own: {{mode: randomized, {chosen}record_key: true}}\n"
+    policy = policy_of(tmp_path, "  t: {a: own}\n", CLASSES.replace("tables:", written + "tables:"))
+    (field,) = policy.fields()
+    assert field.algorithm == f"{algorithm or 'aes-256-gcm'}-record"
+
+
+def test_a_deterministic_class_cannot(tmp_path: Path) -> None:
+    written = "  own: {mode: deterministic, record_key: true}\n"
+    found = finding(tmp_path, "  t: {a: random}\n", CLASSES.replace("tables:", written + "tables:"))
+    assert found.endswith("record_key needs a randomized class: equal values would differ")
+
+
 @pytest.mark.parametrize("other", ["random", "chacha"])
 def test_fields_of_one_key_are_encrypted_alike(tmp_path: Path, other: str) -> None:
     first = "equal" if other == "random" else "random"
