@@ -37,7 +37,7 @@ from crypto.keyring import FieldKey, Keyring
 from crypto.keyset import KeyState, KeyType
 from crypto.keystore import KeyRecord, Keystore, Records
 from crypto.nonces import ADVICE, WARN_AT
-from crypto.opening import OpenKeys, master_of
+from crypto.opening import DEFAULT_LIMIT, OpenKeys, master_of
 from crypto.providers import Provider
 from crypto.secret import Secret
 
@@ -62,6 +62,7 @@ class KeyManager(Secret):
 
     cache_ttl   seconds after which keystore and provider are asked again whether the keys are still good
     grace       seconds that keys are used beyond that while neither answers
+    cache_size  how many field keys may be open at a time
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class KeyManager(Secret):
         *,
         cache_ttl: float = 300.0,
         grace: float = math.inf,
+        cache_size: int = DEFAULT_LIMIT,
         observe: Observer = unobserved,
     ) -> None:
         if cache_ttl <= 0:
@@ -81,7 +83,7 @@ class KeyManager(Secret):
         self._grace = grace
         self._observe = observe
         self._keyring = Keyring()
-        self._keys = OpenKeys(provider, keystore.location, observe)
+        self._keys = OpenKeys(provider, keystore.location, observe, limit=cache_size)
         self._lock = asyncio.Lock()
         self._upkeep: tuple[asyncio.Task[None], ...] = ()
         self._looked_up = -math.inf
@@ -148,6 +150,8 @@ class KeyManager(Secret):
         Reads the keystore at most once in LOOK_UP_INTERVAL, whatever envelopes name: anybody can make up
         a key id. Who comes within it waits for the next time. Raises KeystoreError or ProviderError.
         """
+        if self._keys.want(lambda record: record.short_id == key_id):  # closed, since others were asked for
+            await self.refresh()
         now = asyncio.get_running_loop().time
         while (found := self._keyring.find(key_id)) is None:
             pause = self._looked_up + LOOK_UP_INTERVAL - now()
@@ -170,6 +174,8 @@ class KeyManager(Secret):
         if missing := self._missing(needs):
             async with self._lock:
                 if missing := self._missing(missing):  # another task may have made them meanwhile
+                    wanted = {(need.name, need.algorithm) for need in missing}
+                    self._keys.want(lambda record: (record.name, record.algorithm) in wanted)
                     await self._make(missing)
         return self._keyring
 

@@ -1,13 +1,18 @@
 """The keys of a keystore's records, opened: what is open stays open, what does not open is named.
 
 Pure but for the provider, which unwraps DEKs. The key manager decides when to open what.
+
+At most `limit` field keys are open at a time: those that somebody asked for, the last one first, then those
+that encrypt, then the newest of those that only decrypt. The others are opened when they are asked for.
 """
 
 from __future__ import annotations
 
 import asyncio
+import heapq
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from datetime import datetime
 from uuid import UUID
 
 from crypto.envelope import SUITES
@@ -21,6 +26,8 @@ from crypto.providers import Provider
 from crypto.secret import Secret
 from crypto.wrappings import under
 
+DEFAULT_LIMIT = 100_000  # open field keys
+
 _log = logging.getLogger("pgveil.keys")
 
 
@@ -30,8 +37,12 @@ class OpenKeys(Secret):
     `problems` says of keys that do not open, or are missing from the keystore, why.
     """
 
-    def __init__(self, provider: Provider, location: str, observe: Observer) -> None:
+    def __init__(
+        self, provider: Provider, location: str, observe: Observer, *, limit: int = DEFAULT_LIMIT
+    ) -> None:
         self._provider = provider
+        self._limit = limit
+        self._wanted: dict[UUID, None] = {}  # in the order in which they were asked for
         self._location = location
         self._observe = observe
         self._field_keys: dict[UUID, tuple[KeyRecord, FieldKey]] = {}
@@ -46,6 +57,18 @@ class OpenKeys(Secret):
 
     def field_key(self, id_: UUID) -> tuple[KeyRecord, FieldKey] | None:
         return self._field_keys.get(id_)
+
+    def want(self, matches: Callable[[KeyRecord], bool]) -> bool:
+        """Have the keys of these records open by the next `take`; whether one of them is closed now."""
+        found = [
+            id_ for id_, record in self._seen.items() if record.key_type is KeyType.FEK and matches(record)
+        ]
+        for id_ in found:
+            self._wanted.pop(id_, None)
+            self._wanted[id_] = None
+        while len(self._wanted) > self._limit:
+            del self._wanted[next(iter(self._wanted))]
+        return any(id_ not in self._field_keys and self._seen[id_].state.opens for id_ in found)
 
     def lost(self, records: Records) -> list[KeyRecord]:
         """The keys that the keystore has shown before, and lacks now."""
@@ -129,16 +152,27 @@ class OpenKeys(Secret):
         self, records: Records, lost: dict[UUID, KeyRecord], problems: dict[UUID, str]
     ) -> dict[UUID, tuple[KeyRecord, FieldKey]]:
         field_keys: dict[UUID, tuple[KeyRecord, FieldKey]] = {}
-        for record in (*records, *lost.values()):
-            if record.key_type is KeyType.FEK and record.state.opens:
-                try:
-                    key = self._field_key(record)
-                except KeystoreError as error:
-                    problems[record.id] = str(error)
-                else:
-                    reads_only = record.id in lost or record.parent_id in lost
-                    field_keys[record.id] = (record, key.for_reading() if reads_only else key)
+        for record in self._chosen((*records, *lost.values())):
+            try:
+                key = self._field_key(record)
+            except KeystoreError as error:
+                problems[record.id] = str(error)
+            else:
+                reads_only = record.id in lost or record.parent_id in lost
+                field_keys[record.id] = (record, key.for_reading() if reads_only else key)
         return field_keys
+
+    def _chosen(self, records: Iterable[KeyRecord]) -> list[KeyRecord]:
+        """The FEKs to open: all of them, or as many as may be open, the most useful first."""
+        feks = [record for record in records if record.key_type is KeyType.FEK and record.state.opens]
+        if len(feks) <= self._limit:
+            return feks
+        asked = {id_: turn for turn, id_ in enumerate(self._wanted, start=1)}
+
+        def use(record: KeyRecord) -> tuple[int, bool, datetime]:
+            return asked.get(record.id, 0), record.state is not KeyState.RETIRING, record.created_at
+
+        return heapq.nlargest(self._limit, feks, key=use)
 
     def _field_key(self, record: KeyRecord) -> FieldKey:
         known = self._field_keys.get(record.id)

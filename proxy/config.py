@@ -59,6 +59,7 @@ class Keys:
     local: LocalKeys
     keystore: KeystoreAddress
     cache_ttl: float
+    cache_size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,4 +235,10 @@ class _Values:
         if file is None and url is None:
             file = self._reader.base / "keys/keystore.json"
         keystore = KeystoreAddress(file, url, self.one("keys.keystore.schema"))
-        return Keys(self.one("keys.provider"), local, keystore, self.one("keys.cache_ttl"))
+        return Keys(
+            provider=self.one("keys.provider"),
+            local=local,
+            keystore=keystore,
+            cache_ttl=self.one("keys.cache_ttl"),
+            cache_size=self.one("keys.cache_size"),
+        )

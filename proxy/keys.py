@@ -22,4 +22,4 @@ def key_manager(config: Config, provider: Provider) -> KeyManager:
         except OSError as error:
             raise ConfigError([f"keys.keystore.url: {error.strerror or error} (a file for TLS)"]) from None
         keystore = open_keystore(provider, url=address.url.url(), schema=address.schema, tls=tls)
-    return KeyManager(keystore, provider, cache_ttl=config.keys.cache_ttl)
+    return KeyManager(keystore, provider, cache_ttl=config.keys.cache_ttl, cache_size=config.keys.cache_size)

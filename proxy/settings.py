@@ -137,6 +137,7 @@ SETTINGS: dict[str, Setting] = {
         Setting("keys.keystore.url", _login_url),
         Setting("keys.keystore.schema", _name, "pgveil"),
         Setting("keys.cache_ttl", _duration, "300s"),
+        Setting("keys.cache_size", _number(100, 10_000_000), "100000"),
         Setting("admin", _listen),
         Setting("workers", _number(1, 1024), "1"),
         Setting("max_connections", _number(0, 1_000_000), "0"),

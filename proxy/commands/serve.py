@@ -12,7 +12,7 @@ from crypto.assembly import open_provider
 from crypto.errors import CryptoError
 from crypto.providers import Provider
 from policy.document import DocumentError
-from proxy import app, config, log
+from proxy import app, config, hardening, log
 from proxy.commands.keys import ask_passphrase
 from proxy.config import Config
 from proxy.errors import ServerError
@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0 after SIGTERM; what is wrong with the configuration is raised, for one line and code 2."""
+    hardening.forbid_core_dumps()
     configuration = config.load(args.config, os.environ)
     log.start(configuration.log_level)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload

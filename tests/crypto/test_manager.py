@@ -87,7 +87,7 @@ async def test_another_algorithm_of_a_name_is_another_version(keystore: MemoryKe
     manager = new_manager(keystore)
     ring = await manager.ensure([replace(EMAIL, algorithm=algorithm) for algorithm in SUITES])
     versions = sorted(key.version for algorithm in SUITES for key in ring.versions(EMAIL.name, algorithm))
-    assert versions == [1, 2, 3]
+    assert versions == list(range(1, len(SUITES) + 1))
     assert len(of(keystore, KeyType.DEK)) == 1
 
 
@@ -221,6 +221,28 @@ async def test_a_change_of_others_is_taken_over_when_the_keystore_tells_of_it(
     await new_manager(keystore).ensure([EMAIL])
     await eventually(lambda: len(manager.keyring) == 1)
     await manager.close()
+
+
+async def test_no_more_keys_are_open_than_may_be(keystore: MemoryKeystore) -> None:
+    """Ten fields, three open keys: each is opened when it is asked for, by a writer or by an envelope."""
+    needs = [KeyNeed(f"public.t.c{number}", "public.t", "aes-256-gcm") for number in range(10)]
+    every = new_manager(keystore)
+    await every.ensure(needs)
+    manager = KeyManager(keystore, CountingProvider(), cache_size=3)
+    assert len(await manager.refresh()) == 3
+    for need in (*needs, *reversed(needs)):
+        await manager.ensure([need])
+        assert active(manager, need)
+        assert len(manager.keyring) == 3
+    for need in needs:
+        key = await manager.look_up(active(every, need).id)
+        assert key is not None
+        assert key.name == need.name
+        assert len(manager.keyring) == 3
+    assert {need.name for need in needs[-3:]} == {
+        name for name in (need.name for need in needs) if manager.keyring.active(name, "aes-256-gcm")
+    }
+    assert len(of(keystore, KeyType.FEK)) == 10
 
 
 async def test_upkeep_goes_on_through_an_outage(
