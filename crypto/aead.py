@@ -46,9 +46,10 @@ class Aes256Gcm(Aead):
     """AES-256 in Galois/Counter Mode. Raises ValueError unless the key has 32 bytes."""
 
     __slots__ = ()
+    primitive = library.AESGCM  # the library's own, for who makes one for every message
 
     def __init__(self, key: bytes) -> None:
-        cipher = library.AESGCM(_checked(key))
+        cipher = self.primitive(_checked(key))
         self.encrypt = cipher.encrypt
         self.decrypt = cipher.decrypt
 
@@ -57,9 +58,10 @@ class ChaCha20Poly1305(Aead):
     """For hosts with no AES instructions. Raises ValueError unless the key has 32 bytes."""
 
     __slots__ = ()
+    primitive = library.ChaCha20Poly1305
 
     def __init__(self, key: bytes) -> None:
-        cipher = library.ChaCha20Poly1305(_checked(key))
+        cipher = self.primitive(_checked(key))
         self.encrypt = cipher.encrypt
         self.decrypt = cipher.decrypt
 

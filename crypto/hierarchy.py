@@ -11,14 +11,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from collections.abc import Iterable
 from dataclasses import replace
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from crypto.envelope import SUITES, length_prefixed
 from crypto.errors import DecryptionError, KeystoreError, ProviderError, ProviderUnavailable
 from crypto.kdf import hkdf_sha256
-from crypto.keyset import KeyState, KeyType
 from crypto.keystore import KeyRecord
 from crypto.providers import Provider
 from crypto.secret import Secret
@@ -92,34 +90,6 @@ async def open_dek(record: KeyRecord, provider: Provider) -> DataKey:
     except ProviderError as error:
         raise KeystoreError(f"{record} does not open: {error}") from None
     return DataKey(record.id, _verified(record, key))
-
-
-def new_record(
-    records: Iterable[KeyRecord],
-    key_type: KeyType,
-    name: str,
-    algorithm: str,
-    parent: KeyRecord | None,
-    state: KeyState = KeyState.ACTIVE,
-) -> KeyRecord:
-    """A record, with no key yet, of the next version of a key; its short id is unique among `records`."""
-    known = tuple(records)
-    versions = [r.version for r in known if r.key_type is key_type and r.name == name]
-    return KeyRecord(
-        id=_unique_id({r.short_id for r in known}),
-        key_type=key_type,
-        name=name,
-        version=max(versions, default=0) + 1,
-        parent_id=parent.id if parent else None,
-        algorithm=algorithm,
-        state=state,
-    )
-
-
-def _unique_id(taken: set[bytes]) -> UUID:
-    while (candidate := uuid4()).bytes[:4] in taken:
-        pass
-    return candidate
 
 
 def _key_hash(record: KeyRecord, key: bytes) -> bytes:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hmac import digest
+import hmac
+from collections.abc import Callable
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -14,9 +15,19 @@ def hkdf_sha256(key: bytes, *, salt: bytes, info: bytes, length: int) -> bytes:
     return HKDF(algorithm=hashes.SHA256(), length=length, salt=salt, info=info).derive(key)
 
 
-def quick_hkdf_sha256(key: bytes, salt: bytes, info: bytes) -> bytes:
-    """The same, 32 bytes of it, where it is called for every value: one block is two HMACs (RFC 5869, 2)."""
-    return digest(digest(salt, key, "sha256"), info + b"\x01", "sha256")
+def hkdf_expand_sha256(key: bytes) -> Callable[[bytes], bytes]:
+    """HKDF-Expand alone, for a key that is uniformly random (RFC 5869, 3.3): info -> 32 bytes.
+
+    It is called for every value, so the key is put into the HMAC once.
+    """
+    keyed = hmac.new(key, digestmod="sha256")
+
+    def expand(info: bytes) -> bytes:
+        block = keyed.copy()
+        block.update(info + b"\x01")
+        return block.digest()
+
+    return expand
 
 
 def scrypt(passphrase: bytes, *, salt: bytes, n: int, r: int, p: int, length: int = 32) -> bytes:

@@ -32,13 +32,14 @@ from crypto.errors import (
     ProviderUnavailable,
 )
 from crypto.events import KeyEvent, Observer, unobserved
-from crypto.hierarchy import DEK_ALGORITHM, create_dek, new_record
+from crypto.hierarchy import DEK_ALGORITHM, create_dek
 from crypto.keyring import FieldKey, Keyring
 from crypto.keyset import KeyState, KeyType
 from crypto.keystore import KeyRecord, Keystore, Records
 from crypto.nonces import ADVICE, WARN_AT
 from crypto.opening import DEFAULT_LIMIT, OpenKeys, master_of
 from crypto.providers import Provider
+from crypto.record_index import RecordIndex
 from crypto.secret import Secret
 
 FLUSH_INTERVAL = 30.0  # seconds between two reports of encryptions to the keystore
@@ -268,10 +269,11 @@ class KeyManager(Secret):
             made: list[KeyRecord] = []
             if self._keys.lost(records):
                 return made
+            master = master_of(records, self._provider, self._keystore.location)
+            index = RecordIndex(records)
             for need in needs:
-                known = (*records, *made)
-                if _active(known, KeyType.FEK, need.name, need.algorithm) is None:
-                    made.extend(await self._make_one(known, need))
+                if index.find(KeyType.FEK, need.name, need.algorithm, KeyState.ACTIVE) is None:
+                    made.extend(await self._make_one(index, master, need))
             return made
 
         try:
@@ -285,21 +287,21 @@ class KeyManager(Secret):
                 raise KeystoreError(self._keys.problems[lost.id])
             raise KeystoreError(f"the {need.algorithm} key of {need.name!r} does not open")
 
-    async def _make_one(self, records: Records, need: KeyNeed) -> list[KeyRecord]:
+    async def _make_one(self, index: RecordIndex, master: KeyRecord, need: KeyNeed) -> list[KeyRecord]:
         """The new record of one FEK, behind that of its DEK if this is new too."""
         made: list[KeyRecord] = []
-        master = master_of(records, self._provider, self._keystore.location)
-        dek = _active(records, KeyType.DEK, need.dek, DEK_ALGORITHM)
+        dek = index.find(KeyType.DEK, need.dek, DEK_ALGORITHM, KeyState.ACTIVE)
         if dek is None:
-            blank = new_record(records, KeyType.DEK, need.dek, DEK_ALGORITHM, master)
+            blank = index.blank(KeyType.DEK, need.dek, DEK_ALGORITHM, master)
             dek, data_key = await create_dek(blank, self._provider)
             made.append(dek)
             self._keys.keep(dek, data_key)
             self._observe(KeyEvent.MADE, dek, {"provider": self._provider.reference})
+            index.add(dek)
         else:
             data_key = await self._keys.data_key(dek, master)
-        blank = new_record((*records, *made), KeyType.FEK, need.name, need.algorithm, dek)
-        fek, _ = data_key.create(blank)
+        fek, _ = data_key.create(index.blank(KeyType.FEK, need.name, need.algorithm, dek))
+        index.add(fek)
         self._observe(KeyEvent.MADE, fek, {})
         _log.info("made a key for %r, version %d, %s", fek.name, fek.version, fek.algorithm)
         return [*made, fek]
@@ -309,7 +311,8 @@ class KeyManager(Secret):
             master_of(records, self._provider, self._keystore.location)
             return []
         reference = self._provider.reference
-        return [new_record(records, KeyType.MASTER, reference, reference.partition(":")[0], None)]
+        kind = reference.partition(":")[0]
+        return [RecordIndex(records).blank(KeyType.MASTER, reference, kind, None)]
 
     async def _take_from(self, reading: Awaitable[Records]) -> Records:
         """Take over what the keystore has. An older copy of it shows, too, which keys are missing."""
@@ -355,15 +358,3 @@ async def _logged(work: Awaitable[object], failure: str) -> bool:
     else:
         return True
     return False
-
-
-def _active(records: Iterable[KeyRecord], key_type: KeyType, name: str, algorithm: str) -> KeyRecord | None:
-    for record in records:
-        if (
-            record.key_type is key_type
-            and record.name == name
-            and record.algorithm == algorithm
-            and record.state is KeyState.ACTIVE
-        ):
-            return record
-    return None

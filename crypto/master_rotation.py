@@ -19,11 +19,12 @@ from dataclasses import replace
 
 from crypto.errors import KeystoreError
 from crypto.events import KeyEvent, Observer, unobserved
-from crypto.hierarchy import new_record, open_dek
+from crypto.hierarchy import open_dek
 from crypto.keyset import KeyState, KeyType
 from crypto.keystore import KeyRecord, Keystore, Records
 from crypto.opening import master_of
 from crypto.providers import Provider, Versioned
+from crypto.record_index import RecordIndex
 from crypto.wrappings import also, masters_of, only, promoted, under
 
 _AT_ONCE = 16  # calls of a provider
@@ -136,7 +137,7 @@ def _following(records: Records, new: Provider) -> KeyRecord:
         ):
             return record
     kind = new.reference.partition(":")[0]
-    return new_record(records, KeyType.MASTER, new.reference, kind, None, state=KeyState.PENDING)
+    return RecordIndex(records).blank(KeyType.MASTER, new.reference, kind, None, KeyState.PENDING)
 
 
 def _open(records: Records, key_type: KeyType) -> list[KeyRecord]:

@@ -23,11 +23,12 @@ from datetime import UTC, datetime
 from crypto.envelope import SUITES
 from crypto.errors import KeystoreError
 from crypto.events import KeyEvent, Observer, unobserved
-from crypto.hierarchy import DEK_ALGORITHM, DataKey, create_dek, new_record, open_dek
+from crypto.hierarchy import DEK_ALGORITHM, DataKey, create_dek, open_dek
 from crypto.keyset import KeyState, KeyType
 from crypto.keystore import KeyRecord, Keystore, Records
 from crypto.opening import master_of
 from crypto.providers import Provider
+from crypto.record_index import RecordIndex
 from crypto.wrappings import under
 
 SETTLE = 0.2  # seconds between two steps: processes that are told of the first one know the key by the second
@@ -46,8 +47,8 @@ class FieldVersion:
     def deterministic(self) -> bool:
         return SUITES[self.algorithm].deterministic
 
-    def find(self, records: Records, state: KeyState) -> KeyRecord | None:
-        return find(records, KeyType.FEK, self.name, self.algorithm, state)
+    def find(self, index: RecordIndex, state: KeyState) -> KeyRecord | None:
+        return index.find(KeyType.FEK, self.name, self.algorithm, state)
 
 
 class Rotator:
@@ -74,21 +75,20 @@ class Rotator:
         """
         if compromised:
             await self.table(await self._dek_name(field), compromised=True)
-        await self._update(self.begin(field, compromised=compromised))
+        records = await self._update(self.begin(field, compromised=compromised))
         if not field.deterministic:
             if not compromised:
                 await asyncio.sleep(self._settle)
-            await self._update(self.activate(field))
-        records = await self._keystore.read()
+            records = await self._update(self.activate(field))
         state = KeyState.PENDING if field.deterministic else KeyState.ACTIVE
-        found = field.find(records, state)
+        found = field.find(RecordIndex(records), state)
         assert found is not None
         return found
 
     async def table(self, name: str, *, compromised: bool = False) -> KeyRecord:
         """A new version of a DEK, which wraps all FEKs of the old one; returns it."""
-        await self._update(self.exchange(name, compromised=compromised))
-        found = find(await self._keystore.read(), KeyType.DEK, name, DEK_ALGORITHM, KeyState.ACTIVE)
+        records = await self._update(self.exchange(name, compromised=compromised))
+        found = RecordIndex(records).find(KeyType.DEK, name, DEK_ALGORITHM, KeyState.ACTIVE)
         assert found is not None
         return found
 
@@ -96,14 +96,13 @@ class Rotator:
         """Makes the next version of a field's key, pending."""
 
         async def step(records: Records) -> list[KeyRecord]:
-            active = _required(field.find(records, KeyState.ACTIVE), f"{field.name!r} has no active key")
+            index = RecordIndex(records)
+            active = _required(field.find(index, KeyState.ACTIVE), f"{field.name!r} has no active key")
             changed = [_compromised(active)] if compromised else []
-            if field.find(records, KeyState.PENDING) is None:
+            if field.find(index, KeyState.PENDING) is None:
                 dek = self._active_dek_of(records, active)
                 data_key = await self._open(records, dek)
-                blank = new_record(
-                    records, KeyType.FEK, field.name, field.algorithm, dek, state=KeyState.PENDING
-                )
+                blank = index.blank(KeyType.FEK, field.name, field.algorithm, dek, KeyState.PENDING)
                 changed.append(data_key.create(blank)[0])
             return changed
 
@@ -113,10 +112,11 @@ class Rotator:
         """Lets the pending version of a field's key encrypt; the active one only decrypts from now on."""
 
         async def step(records: Records) -> list[KeyRecord]:
-            pending = field.find(records, KeyState.PENDING)
+            index = RecordIndex(records)
+            pending = field.find(index, KeyState.PENDING)
             if pending is None:
                 return []
-            active = field.find(records, KeyState.ACTIVE)
+            active = field.find(index, KeyState.ACTIVE)
             retiring = [] if active is None else [_retired(active)]
             return [*retiring, pending.advanced(KeyState.ACTIVE)]
 
@@ -126,13 +126,14 @@ class Rotator:
         """Makes a new DEK, and wraps the FEKs of the old one by it."""
 
         async def step(records: Records) -> list[KeyRecord]:
+            index = RecordIndex(records)
             old = _required(
-                find(records, KeyType.DEK, name, DEK_ALGORITHM, KeyState.ACTIVE), f"{name!r} has no data key"
+                index.find(KeyType.DEK, name, DEK_ALGORITHM, KeyState.ACTIVE), f"{name!r} has no data key"
             )
             old_key = await self._open(records, old)
             master = master_of(records, self._provider, self._keystore.location)
             new, new_key = await create_dek(
-                new_record(records, KeyType.DEK, name, DEK_ALGORITHM, master), self._provider
+                index.blank(KeyType.DEK, name, DEK_ALGORITHM, master), self._provider
             )
             feks = [
                 r for r in records if r.parent_id == old.id and r.key_type is KeyType.FEK and r.state.opens
@@ -142,7 +143,7 @@ class Rotator:
 
         return step
 
-    async def _update(self, step: Step) -> None:
+    async def _update(self, step: Step) -> Records:
         told: list[tuple[KeyEvent, KeyRecord]] = []
 
         async def change(records: Records) -> Iterable[KeyRecord]:
@@ -151,9 +152,10 @@ class Rotator:
             told[:] = [(_event(known.get(record.id), record), record) for record in changed]
             return changed
 
-        await self._keystore.update(change)
+        records = await self._keystore.update(change)
         for event, record in told:
             self._observe(event, record, {"state": record.state.value})
+        return records
 
     async def _open(self, records: Records, dek: KeyRecord) -> DataKey:
         master = master_of(records, self._provider, self._keystore.location)
@@ -161,27 +163,16 @@ class Rotator:
 
     async def _dek_name(self, field: FieldVersion) -> str:
         records = await self._keystore.read()
-        active = _required(field.find(records, KeyState.ACTIVE), f"{field.name!r} has no active key")
+        active = _required(
+            field.find(RecordIndex(records), KeyState.ACTIVE), f"{field.name!r} has no active key"
+        )
         return self._active_dek_of(records, active).name
 
     def _active_dek_of(self, records: Records, fek: KeyRecord) -> KeyRecord:
         parent = next((record for record in records if record.id == fek.parent_id), None)
         name = _required(parent, f"{fek} has no data key").name
-        dek = find(records, KeyType.DEK, name, DEK_ALGORITHM, KeyState.ACTIVE)
+        dek = RecordIndex(records).find(KeyType.DEK, name, DEK_ALGORITHM, KeyState.ACTIVE)
         return _required(dek, f"{name!r} has no data key")
-
-
-def find(records: Records, key_type: KeyType, name: str, algorithm: str, state: KeyState) -> KeyRecord | None:
-    """The version of a key that is in a state; the newest, if there are several."""
-    found = [
-        record
-        for record in records
-        if record.key_type is key_type
-        and record.name == name
-        and record.algorithm == algorithm
-        and record.state is state
-    ]
-    return max(found, key=lambda record: record.version, default=None)
 
 
 def _required(record: KeyRecord | None, otherwise: str) -> KeyRecord:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from uuid import UUID
 
 from crypto.errors import KeystoreUnavailable, ProviderUnavailable
+from crypto.keyset import KeyType
 from crypto.keystore import Change, KeyRecord, Records, merge
 from crypto.providers import Provider
 from crypto.providers.local import LocalProvider
+from crypto.record_index import RecordIndex
+
+
+def new_record(
+    records: Iterable[KeyRecord], key_type: KeyType, name: str, algorithm: str, parent: KeyRecord | None
+) -> KeyRecord:
+    """A blank record of the next version of a key."""
+    return RecordIndex(records).blank(key_type, name, algorithm, parent)
 
 
 class MemoryKeystore:

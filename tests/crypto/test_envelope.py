@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV, ChaCha20Poly1305
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,7 +52,7 @@ def by_the_book(case: dict[str, str]) -> bytes:
         return b"\xffPV" + head + AESSIV(key).encrypt(b"\x01" + value, [aad])
     salt, inner = (nonce[:12], nonce[12:]) if per_record else (b"", nonce)
     if per_record:
-        key = HKDF(hashes.SHA256(), 32, salt, b"\x00\x0dpgveil v1 rek").derive(key)
+        key = HKDFExpand(hashes.SHA256(), 32, b"\x00\x0dpgveil v1 rek\x00\x0c" + salt).derive(key)
     cipher = AESGCM(key) if algorithm == "aes-256-gcm" else ChaCha20Poly1305(key)
     return b"\xffPV" + head + nonce + cipher.encrypt(inner, b"\x01" + value, aad)
 

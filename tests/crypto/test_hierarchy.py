@@ -10,11 +10,11 @@ import pytest
 
 from crypto.envelope import SUITES
 from crypto.errors import KeystoreError, ProviderUnavailable
-from crypto.hierarchy import DEK_ALGORITHM, DataKey, create_dek, new_record, open_dek
+from crypto.hierarchy import DEK_ALGORITHM, DataKey, create_dek, open_dek
 from crypto.keyset import KeyType
 from crypto.keystore import KeyRecord
 from crypto.providers.local import LocalProvider
-from tests.crypto.stores import CountingProvider
+from tests.crypto.stores import CountingProvider, new_record
 
 PROVIDER = LocalProvider(bytes(32))
 MASTER = new_record([], KeyType.MASTER, PROVIDER.reference, "local", None)
@@ -130,5 +130,5 @@ def test_short_ids_are_unique(monkeypatch: pytest.MonkeyPatch) -> None:
     collision = UUID(bytes=first.short_id + bytes(12))
     other = UUID(int=5)
     drawn = iter([collision, first.id, other])
-    monkeypatch.setattr("crypto.hierarchy.uuid4", lambda: next(drawn))
+    monkeypatch.setattr("crypto.record_index.uuid4", lambda: next(drawn))
     assert new_record([first], KeyType.FEK, "b", "aes-siv", None).id == other

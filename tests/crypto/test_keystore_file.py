@@ -21,12 +21,11 @@ import pytest
 from crypto import keystore_file
 from crypto.durable import replace_file
 from crypto.errors import KeystoreError, KeystoreOutdated, KeystoreUnavailable, ProviderUnavailable
-from crypto.hierarchy import new_record
 from crypto.keyset import KeyState, KeyType
 from crypto.keystore import KeyRecord, Records
 from crypto.keystore_file import FileKeystore
 from crypto.providers.local import LocalProvider
-from tests.crypto.stores import CountingProvider
+from tests.crypto.stores import CountingProvider, new_record
 
 PROVIDER = LocalProvider(bytes(32))
 
@@ -344,7 +343,7 @@ def test_several_processes_lose_no_change(path: Path) -> None:
     program = textwrap.dedent("""
         import asyncio, sys
         from pathlib import Path
-        from crypto.hierarchy import new_record
+        from tests.crypto.stores import new_record
         from crypto.keyset import KeyType
         from crypto.keystore_file import FileKeystore
         from crypto.providers.local import LocalProvider

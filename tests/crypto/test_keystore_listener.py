@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from crypto import keystore_file, keystore_listener
-from crypto.hierarchy import new_record
 from crypto.keyset import KeyType
 from crypto.keystore import KeyRecord, Keystore, Records
 from crypto.keystore_file import FileKeystore
 from crypto.keystore_table import TableKeystore
 from crypto.providers.local import LocalProvider
+from tests.crypto.stores import new_record
 from tests.postgres import Database
 
 TIMEOUT = 20

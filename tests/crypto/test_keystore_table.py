@@ -15,10 +15,10 @@ import psycopg
 import pytest
 
 from crypto.errors import KeystoreError, KeystoreUnavailable, ProviderUnavailable
-from crypto.hierarchy import new_record
 from crypto.keyset import KeyState, KeyType
 from crypto.keystore import KeyRecord, Records
 from crypto.keystore_table import TableKeystore
+from tests.crypto.stores import new_record
 from tests.postgres import Database, Postgres
 
 
@@ -178,7 +178,7 @@ async def test_tasks_take_turns_and_readers_do_not_wait(database: Database) -> N
 def test_processes_that_start_together_create_one_table_and_lose_no_change(database18: Database) -> None:
     program = textwrap.dedent("""
         import asyncio, sys
-        from crypto.hierarchy import new_record
+        from tests.crypto.stores import new_record
         from crypto.keyset import KeyState, KeyType
         from crypto.keystore_table import TableKeystore
 

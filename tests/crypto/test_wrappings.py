@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 
 from crypto.errors import KeystoreError
-from crypto.hierarchy import DEK_ALGORITHM, DataKey, create_dek, new_record, open_dek
+from crypto.hierarchy import DEK_ALGORITHM, DataKey, create_dek, open_dek
 from crypto.keyset import KeyType
 from crypto.keystore import KeyRecord
 from crypto.providers.local import LocalProvider
 from crypto.wrappings import also, masters_of, only, promoted, under
+from tests.crypto.stores import new_record
 
 OLD, NEW = LocalProvider(bytes(32)), LocalProvider(bytes([1]) * 32)
 OLD_MASTER, NEW_MASTER = (new_record([], KeyType.MASTER, p.reference, "local", None) for p in (OLD, NEW))
