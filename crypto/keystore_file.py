@@ -215,7 +215,7 @@ class FileKeystore(Secret):
         mac = _mac(self._seal_keys[content.wrapped], document, content.wrapped)
         others = {"others": dict(content.others)} if content.others else {}
         document["seal"] = {"key": content.wrapped, "mac": base64.b64encode(mac).decode(), **others}
-        text = json.dumps(document, indent=1).encode() + b"\n"
+        text = json.dumps(document).encode() + b"\n"  # one line: indented, it would take ten times as long
         try:
             # A caller who gives up must not let go of the lock while the file is being replaced.
             await _uninterrupted(asyncio.to_thread(self._replace, text, content.changes))

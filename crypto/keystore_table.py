@@ -119,10 +119,9 @@ class TableKeystore:
             await connection.execute(_LOCK.format(**self._names))
             records = await self._read(connection)
             changed = tuple(await change(records))
-            # One by one, in the order given: a version retires before the next one becomes active.
-            for record in changed:
-                await connection.execute(_WRITE.format(**self._names), *_to_row(record))
             if changed:
+                # In the order given: a version retires before the next one becomes active.
+                await connection.executemany(_WRITE.format(**self._names), map(_to_row, changed))
                 await connection.execute(NOTIFY, CHANNEL, self._schema)
             return merge(records, changed)
 
