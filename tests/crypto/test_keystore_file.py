@@ -268,7 +268,7 @@ async def test_a_malformed_file_is_one_line(path: Path, change: Callable[[str], 
 
 async def test_a_later_versions_file(path: Path) -> None:
     await created(path)
-    path.write_text(path.read_text().replace('"version": 1,\n "changes', '"version": 2,\n "changes'))
+    path.write_text(path.read_text().replace('"version": 1, "changes', '"version": 2, "changes'))
     with pytest.raises(KeystoreError, match="later version"):
         await FileKeystore(path, PROVIDER).read()
 
