@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "proxy/sql": {"policy", "proxy.sql", "proxy.errors"},
     "proxy/session": {
         *("crypto", "policy", "proxy.session", "proxy.sql", "proxy.wire", "proxy.values"),
-        *("proxy.protector", "proxy.errors"),
+        *("proxy.protector", "proxy.openers", "proxy.errors"),
     },
     "proxy/demo": {"proxy.demo"},
 }

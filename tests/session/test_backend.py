@@ -8,10 +8,11 @@ import pytest
 
 from crypto.keyring import Keyring
 from proxy.errors import KeysUnavailable
-from proxy.protector import BINARY, TEXT, Protector
+from proxy.protector import Protector
 from proxy.session.requests import FetchKeys
 from proxy.wire.backend import ParameterDescription
 from proxy.wire.frames import frame
+from proxy.wire.frontend import BINARY, TEXT
 from tests.session.playbook import (
     BIND_COMPLETE,
     CLOSE_COMPLETE,
