@@ -83,7 +83,7 @@ def described(state: State, body: bytes, results: Results | None) -> Described:
 
 
 def describe_rows(state: State, description: RowDescription, results: Results | None) -> RowDescription:
-    """The description as the application has to see it. Raises Contradiction (rule 3 of backend.py)."""
+    """The description as the application has to see it. Raises Contradiction (rule 2 of answers.py)."""
     columns = (None,) * len(description.fields) if results is None else results.fit(len(description.fields))
     if columns is None:
         raise Contradiction(f"It has {len(description.fields)} columns.")

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.session.reports import original_position
+from proxy.sql.plan import Widths
 from proxy.wire.backend import ErrorResponse, NoticeResponse
 from tests.session.playbook import (
     BIND_COMPLETE,
@@ -93,3 +100,27 @@ def test_other_errors_go_as_they_came() -> None:
     )
     play.session.backend_received(packed(message, ready()))
     assert packed(message) in b"".join(play.session.to_frontend)
+
+
+SAME = st.integers(0, 9).map(lambda length: ((length, length),))
+REPLACED = st.tuples(st.integers(0, 9), st.integers(0, 40)).map(lambda old: ((0, old[1]), (old[0], 0)))
+PARTS = st.lists(SAME | REPLACED, max_size=8).map(lambda parts: tuple(itertools.chain(*parts)))
+
+
+@given(PARTS, st.integers(1, 400))
+def test_a_position_is_that_of_the_same_character_or_of_what_was_replaced(
+    widths: Widths, position: int
+) -> None:
+    places = [0]  # of the characters in the server's text: places in the client's text, from 1
+    client = 1
+    for origin, sent in widths:
+        places += range(client, client + sent) if origin == sent else [client] * sent
+        client += origin
+    expected = places[position] if position < len(places) else client
+    assert original_position(widths, position) == expected
+
+
+@given(st.lists(st.integers(1, 9), max_size=8), st.integers(1, 90))
+def test_without_edits_positions_stay(lengths: list[int], position: int) -> None:
+    widths = tuple((length, length) for length in lengths)
+    assert original_position(widths, position) == min(position, sum(lengths) + 1)
