@@ -55,7 +55,7 @@ def test_a_column_that_is_being_renamed_is_there_under_one_of_its_names(tmp_path
     both = found(tmp_path, tables, table(1, "users", {"email": "text", "mail": "text"}))
     assert both == [
         "6:26: error: public.users.mail: it has the id 'public.users.email' of public.users.email, "
-        "and both columns exist: give it another id"
+        "and both columns exist: give it another id, or make its table a child of the other's"
     ]
 
 
