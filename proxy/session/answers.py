@@ -22,7 +22,7 @@ from proxy.session.replies import (
     Reply,
     drop_until_sync,
 )
-from proxy.session.reports import repositioned
+from proxy.session.reports import report
 from proxy.session.results import copy_in, copy_out, describe_parameters, described
 from proxy.session.rows import ResultRows, statement_plan
 from proxy.session.state import State
@@ -151,7 +151,7 @@ class Answers:
         self._rows.end()
         state.end_copy()
         if not state.replies:
-            return None
+            return report(data, at, end, None, state.settings.encoding)
         head = state.replies[0]
         if self._rows.discarding or head.swallow:
             replaced: bytes | None = b""
@@ -160,7 +160,7 @@ class Answers:
         elif head.copy_error is not None and data.find(REFUSED_COPY, at, end) >= 0:
             replaced = head.copy_error.pack()
         else:
-            replaced = repositioned(data, at, end, head)
+            replaced = report(data, at, end, head.widths, state.settings.encoding)
         if not head.kind & ENDS_WITH_READY:
             state.skipping = not drop_until_sync(state.replies)
             later = sum(bool(reply.kind & ENDS_WITH_READY) for reply in state.replies)
@@ -168,10 +168,9 @@ class Answers:
         return replaced
 
     def _notice(self, data: bytes, at: int, end: int) -> bytes | None:
-        replies = self._state.replies
-        if not replies or self._rows.discarding:
-            return None
-        return repositioned(data, at, end, replies[0])
+        state = self._state
+        widths = state.replies[0].widths if state.replies and not self._rows.discarding else None
+        return report(data, at, end, widths, state.settings.encoding)
 
     def _ready(self, data: bytes, at: int, end: int) -> bytes | None:
         state = self._state

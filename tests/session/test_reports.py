@@ -1,15 +1,18 @@
-"""Errors and notices of the server: their position is counted in the statement as the client wrote it."""
+"""Errors and notices of the server: positions are those in the client's statement, ciphertext is hidden."""
 
 from __future__ import annotations
 
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.session.reports import original_position
+from crypto.envelope import MARKER
+from proxy.session.reports import PLACEHOLDER, original_position, report
 from proxy.sql.plan import Widths
 from proxy.wire.backend import ErrorResponse, NoticeResponse
+from proxy.wire.frames import HEADER
 from tests.session.playbook import (
     BIND_COMPLETE,
     PARSE_COMPLETE,
@@ -90,6 +93,86 @@ def test_a_position_inside_a_value_is_its_beginning() -> None:
     play.client(query(text))
     (line, _) = play.server(error("22000", "odd", position=26), ready())
     assert line == f"ERROR 22000: odd at {text.index(chr(39)) + 1}"
+
+
+# --- ciphertext ------------------------------------------------------------------------------------------
+
+EMAIL = stored("users.email", "kanarie").decode()
+AGE = stored("users.age", "36").decode()
+ESCAPED = "".join(f"\\{byte:03o}" if not 32 <= byte < 127 else chr(byte) for byte in bytes.fromhex(AGE[2:]))
+HIDDEN = {
+    f"Key (email)=({EMAIL}) already exists.": "Key (email)=(<protected>) already exists.",
+    f"Key (id, age)=(1, {AGE}) already exists.": "Key (id, age)=(1, <protected>) already exists.",
+    f"Key (age)=({ESCAPED}) already exists.": "Key (age)=(<protected>) already exists.",
+    f"Failing row contains (1, {EMAIL[:64]}..., {AGE[:64]}..., null, é).": (
+        "Failing row contains (1, <protected>, <protected>, null, é)."
+    ),
+    f'(1,"\\{AGE}",{EMAIL})': '(1,"<protected>",<protected>)',
+    f'{{"email": "{EMAIL}", "n": 1}}': '{"email": "<protected>", "n": 1}',
+    f"UPDATE users SET age = E'\\{AGE}' WHERE email = '{EMAIL}'": (
+        "UPDATE users SET age = E'<protected>' WHERE email = '<protected>'"
+    ),
+}
+AS_THEY_ARE = (
+    "values begin with pgv1: here",
+    "pgv1:other",
+    "Key (name)=(pgv2:AQabcdef) already exists.",
+    "\\xff5056",
+    "ff505601 without a backslash",
+)
+
+
+@pytest.mark.parametrize("text", [*HIDDEN, *AS_THEY_ARE])
+@pytest.mark.parametrize("code", "MDHWq")
+def test_ciphertext_is_hidden_and_nothing_else(code: str, text: str) -> None:
+    """Drivers and applications find `Key (column)=(value)` where they look for it."""
+    play = Playbook()
+    play.client(query("SELECT 1"))
+    for kind in (NoticeResponse, ErrorResponse):
+        fields = {"S": b"ERROR", "C": b"23505", code: text.encode(), "n": b"users_email_key", "t": b"users"}
+        play.session.backend_received(kind(fields).pack())
+        (sent,) = play.session.to_frontend
+        play.session.to_frontend.clear()
+        expected = {**fields, code: HIDDEN.get(text, text).encode()}
+        assert kind.parse(sent[HEADER:]).fields == expected
+
+
+def test_it_is_hidden_outside_a_statement_too() -> None:
+    play = Playbook()
+    for message in (
+        NoticeResponse.of("WARNING", "01000", EMAIL),
+        ErrorResponse.of("FATAL", "57P01", "terminating", detail=EMAIL),
+    ):
+        play.session.backend_received(message.pack())
+    assert EMAIL.encode() not in b"".join(play.session.to_frontend)
+
+
+def test_the_place_in_an_internal_query_is_still_its_place() -> None:
+    text = f"SELECT 'é{EMAIL}', nosuch"
+    fields = {"q": text.encode("latin-1"), "p": str(text.index("nosuch") + 1).encode()}
+    data = ErrorResponse(fields).pack()
+    shown = report(data, 0, len(data), None, "latin-1")
+    assert shown is not None
+    found = ErrorResponse.parse(shown[HEADER:]).fields
+    query_shown = found["q"].decode("latin-1")
+    assert query_shown == "SELECT 'é<protected>', nosuch"
+    assert found["p"] == str(query_shown.index("nosuch") + 1).encode()
+
+
+def test_a_position_and_ciphertext_in_one_error() -> None:
+    play = Playbook()
+    play.client(query(TYPED))
+    message = ErrorResponse.of("ERROR", "22P02", EMAIL, position=TYPED_SENT.index("nosuch") + 1)
+    (line, _) = play.server(message, ready())
+    assert line == f"ERROR 22P02: <protected> at {TYPED.index('nosuch') + 1}"
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0")), st.sampled_from([EMAIL, AGE]))
+def test_whatever_stands_around_it(text: str, value: str) -> None:
+    data = ErrorResponse({"D": f"{text} ({value}) {text}".encode()}).pack()
+    shown = report(data, 0, len(data), None, "utf-8")
+    assert shown == ErrorResponse({"D": f"{text} ({PLACEHOLDER.decode()}) {text}".encode()}).pack()
+    assert MARKER not in shown or MARKER in text.encode()
 
 
 def test_other_errors_go_as_they_came() -> None:
