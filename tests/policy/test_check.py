@@ -59,6 +59,15 @@ def test_a_column_that_is_being_renamed_is_there_under_one_of_its_names(tmp_path
     ]
 
 
+def test_a_partition_that_is_named_beside_its_table_may_be_attached_or_not_be_there(tmp_path: Path) -> None:
+    tables = "  logs: {text: random}\n  logs_1: {text: {class: random, id: public.logs.text}}\n"
+    logs = table(1, "logs", {"id": "int8", "text": "text"}, kind="p")
+    part = table(2, "logs_1", {"id": "int8", "text": "text"}, parents=(1,))
+    assert found(tmp_path, tables, logs) == found(tmp_path, tables, logs, part) == []
+    (apart,) = found(tmp_path, tables, logs, replace(part, parents=()))
+    assert "make its table a child of the other's" in apart
+
+
 def test_views_and_the_servers_own_tables_are_not_protected(tmp_path: Path) -> None:
     views = [table(1, "v", {"a": "text"}, kind="v"), table(2, "m", {"a": "text"}, kind="m")]
     tables = "  v: {a: random}\n  m: {a: random}\n  pg_catalog.pg_class: {relname: random}\n"
