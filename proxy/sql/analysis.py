@@ -10,7 +10,7 @@ from policy.catalog import Relation
 from proxy.errors import Refused
 from proxy.sql.calls import require_all_judged
 from proxy.sql.catalog_types import CatalogTypes
-from proxy.sql.context import APART, Context, UnknownRelations, UnreadView, Unseen
+from proxy.sql.context import APART, Context, MaybeOld, UnknownRelations, UnreadView, Unseen
 from proxy.sql.default_texts import DefaultTexts
 from proxy.sql.mentions import Mentions
 from proxy.sql.parse import Node, Parsed, SyntaxFailure, ast, parse
@@ -88,7 +88,7 @@ class Analyser:
             return Analysis(UNKNOWN, None)
         try:
             context, plans = self._passes(parsed, session)
-        except UnreadView:
+        except MaybeOld:
             if looked_for is None:
                 raise
             raise UnknownRelations(frozenset()) from None

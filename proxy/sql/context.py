@@ -37,7 +37,11 @@ class Unseen(Refused):
         super().__init__(message, sqlstate=sqlstate, detail=detail, hint=hint)
 
 
-class UnreadView(Refused):
+class MaybeOld(Refused):
+    """A refusal because of what the snapshot shows: it holds where the catalogue was read again for it."""
+
+
+class UnreadView(MaybeOld):
     """A view whose definition could not be read with the catalogue."""
 
     def __init__(self, view: Relation) -> None:

@@ -13,7 +13,7 @@ from policy.model import Field, Mode
 from policy.storage import LONGEST, widened
 from policy.types import TYPES, LogicalType
 from proxy.errors import Refused
-from proxy.sql.context import Context, descendants, logical_type, refuse_statement
+from proxy.sql.context import Context, MaybeOld, descendants, logical_type, refuse_statement
 from proxy.sql.expressions import condition, infer
 from proxy.sql.parse import Node, ast, parse
 from proxy.sql.plan import CatalogChange, Use
@@ -286,7 +286,9 @@ def _command(
     if kind in ("AT_AttachPartition", "AT_AddInherit"):
         context.unknown_columns = True  # judged by a fresh snapshot: rare, and what is old here would leak
     if kind == "AT_AttachPartition":
-        _require_same_fields(columns, dict(_columns_of(context, definition.name)), definition.name.relname)
+        child = dict(_columns_of(context, definition.name))
+        if not context.future:  # a table of the policy that is not there yet: that is said later
+            _require_same_fields(columns, child, definition.name.relname)
     elif kind == "AT_AddInherit":
         _require_same_fields(dict(_columns_of(context, definition)), columns, "the table")
 
@@ -302,10 +304,13 @@ def _require_same_fields(parent: Mapping[str, Value], child: Mapping[str, Value]
         if value.field is None:
             continue
         own = child.get(name, PLAIN).field
-        if own is None:
-            refuse(value.field, "a child table that does not protect it", _named(value.field.field, table))
-        if not interchangeable(own.field, value.field.field):
-            refuse(value.field, "a child table that protects it otherwise", _named(value.field.field, table))
+        if own is not None and interchangeable(own.field, value.field.field):
+            continue
+        how = "does not protect it" if own is None else "protects it otherwise"
+        try:
+            refuse(value.field, f"a child table that {how}", _named(value.field.field, table))
+        except Refused as refused:
+            raise MaybeOld(refused.message, detail=refused.detail, hint=refused.hint) from None
 
 
 def _named(field: Field, table: str) -> str:

@@ -212,6 +212,17 @@ def test_partitions_and_children_come_back_through_pgveil_and_past_it(
     family.assert_no_leak()
 
 
+def test_a_partition_that_somebody_else_has_just_made_is_attached(family: Veil, fresh: Database) -> None:
+    """pgveil looks again before it refuses."""
+    with psycopg.connect(veiled(family, fresh), autocommit=True) as connection:
+        connection.execute("CREATE TABLE events (id int, actor text, born date) PARTITION BY RANGE (id)")
+        fresh.execute("CREATE TABLE events_low (id int, actor text, born bytea)")
+        connection.execute("ALTER TABLE events ATTACH PARTITION events_low DEFAULT")
+        connection.execute("INSERT INTO events_low VALUES (1, 'kanarie', '1973-03-31')")
+        assert connection.execute("SELECT actor FROM events").fetchall() == [("kanarie",)]
+    assert canaries_in(fresh.contents()) == []
+
+
 def test_a_partition_that_may_hold_plaintext_is_not_attached(
     family: Veil, fresh: Database, tmp_path: Path
 ) -> None:
