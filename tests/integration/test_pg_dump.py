@@ -212,11 +212,23 @@ def test_partitions_and_children_come_back_through_pgveil_and_past_it(
     family.assert_no_leak()
 
 
-def test_a_partition_that_somebody_else_has_just_made_is_attached(family: Veil, fresh: Database) -> None:
+@pytest.mark.parametrize(
+    ("before", "since"),
+    [
+        ("SELECT", "CREATE TABLE events_low (id int, actor text, born bytea)"),
+        ("CREATE TABLE events_low (id int, actor text)", "ALTER TABLE events_low ADD COLUMN born bytea"),
+    ],
+    ids=["made", "changed"],
+)
+def test_a_partition_is_attached_that_somebody_else_has_just(
+    family: Veil, fresh: Database, before: str, since: str
+) -> None:
     """pgveil looks again before it refuses."""
+    fresh.execute(before)
     with psycopg.connect(veiled(family, fresh), autocommit=True) as connection:
         connection.execute("CREATE TABLE events (id int, actor text, born date) PARTITION BY RANGE (id)")
-        fresh.execute("CREATE TABLE events_low (id int, actor text, born bytea)")
+        connection.execute("SELECT actor FROM events")  # for which the catalogue is read
+        fresh.execute(since)
         connection.execute("ALTER TABLE events ATTACH PARTITION events_low DEFAULT")
         connection.execute("INSERT INTO events_low VALUES (1, 'kanarie', '1973-03-31')")
         assert connection.execute("SELECT actor FROM events").fetchall() == [("kanarie",)]
