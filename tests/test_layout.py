@@ -74,8 +74,10 @@ TESTED_THROUGH = {
     "proxy/sql/roles.py": "tests/sql/fixtures",
     "proxy/sql/unify.py": "tests/sql/fixtures",
     "proxy/sql/value.py": "tests/sql/fixtures",
+    "proxy/session/bodies.py": "tests/session/test_malformed.py",
     "proxy/session/copy_input.py": "tests/session/test_frontend.py",
     "proxy/session/planning.py": "tests/session/test_frontend.py",
+    "proxy/session/refusals.py": "tests/session/test_frontend.py",
 }
 
 
