@@ -32,6 +32,7 @@ from proxy.session.results import (
     described,
 )
 from proxy.session.rows import Hold, ResultRows, statement_plan
+from proxy.session.script_replies import Handler, ScriptReplies
 from proxy.session.shortcut import pass_reply
 from proxy.session.state import State
 from proxy.wire import frames
@@ -61,7 +62,7 @@ class Backend:
         self._streaming = 0  # bytes of a message, not edited, that are still to come
         self._rows = ResultRows(state, self.resume)
         self.holding = False
-        self._handlers = {
+        self._handlers: dict[int, Handler] = {
             frames.PARSE_COMPLETE: self._parse_complete,
             frames.BIND_COMPLETE: self._bind_complete,
             frames.CLOSE_COMPLETE: self._close_complete,
@@ -81,6 +82,7 @@ class Backend:
             frames.COPY_DONE: self._copy_done,
             frames.FUNCTION_CALL_RESPONSE: self._function_called,
         }
+        self._of_script = ScriptReplies(state, self._handlers).handlers
         self._of_inquiry = {
             **self._handlers,
             frames.PARSE_COMPLETE: self._swallowed,
@@ -127,6 +129,8 @@ class Backend:
         handlers, rows = self._handlers, self._rows
         if self._state.inquiry is not None:
             handlers = self._of_inquiry
+        elif self._state.script is not None:
+            handlers = self._of_script
         unpack = LENGTH.unpack_from
         while size - at >= HEADER:
             kind = data[at]

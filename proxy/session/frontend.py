@@ -15,15 +15,19 @@ from proxy.session.copy_input import CopyInput
 from proxy.session.extended_query import ExtendedQuery
 from proxy.session.inquiry import Inquiry
 from proxy.session.planning import Planning, Wait
+from proxy.session.refusals import POISON
 from proxy.session.replies import ENDS_WITH_READY
+from proxy.session.script_sender import ScriptSender
 from proxy.session.shortcut import pass_request
 from proxy.session.simple_query import SimpleQuery
 from proxy.session.state import State
 from proxy.wire import frames
 from proxy.wire.frames import FRONTEND_LIMITS, HEADER, LENGTH, frame
 
+_IGNORED_IN_COPY = (frames.SYNC, frames.FLUSH, frames.TERMINATE)
 _AFTER_BIND = (frames.DESCRIBE, frames.EXECUTE)
 _FLUSH = frame(frames.FLUSH)
+_POISON = frame(frames.QUERY, POISON + b"\0")
 _HELD = 1 << 16  # bytes held while waiting, above which the client is not read
 # Replies outstanding, above which it is not read either: their memory is pgveil's. The server answers without
 # being asked well before, since it holds back 8 kB at most, and no reply has fewer than five bytes.
@@ -41,7 +45,9 @@ class Frontend:
         self.waiting = False
         self._planning = Planning(state, self.resume)
         self._copy = CopyInput(state, self._planning)
-        simple, extended = SimpleQuery(state, self._planning), ExtendedQuery(state, self._planning)
+        self._scripts = ScriptSender(state, self._planning)
+        simple = SimpleQuery(state, self._planning, self._scripts)
+        extended = ExtendedQuery(state, self._planning)
         largest = state.context.max_message_size
         self._limits = {kind: min(limit, largest) for kind, limit in FRONTEND_LIMITS.items()}
         # the server answers a Flush with a body by an error that belongs to no reply
@@ -55,10 +61,9 @@ class Frontend:
             frames.CLOSE: extended.close,
             frames.SYNC: extended.sync,
             frames.FUNCTION_CALL: simple.function_call,
-            frames.COPY_DATA: self._copy.data,
-            frames.COPY_DONE: self._copy.done,
-            frames.COPY_FAIL: self._copy.fail,
+            **self._copy.handlers,
         }
+        self._behind_script = dict.fromkeys(FRONTEND_LIMITS, self._behind)
 
     @property
     def reading(self) -> bool:
@@ -66,7 +71,7 @@ class Frontend:
 
     @property
     def partial(self) -> bool:
-        return bool(self._buffer or self._streaming)
+        return bool(self._buffer or self._streaming or self._state.script)
 
     def received(self, data: bytes) -> None:
         """Take bytes of the client. Raises ProtocolViolation for a malformed frame."""
@@ -82,6 +87,9 @@ class Frontend:
         """What was waited for is there, or has failed."""
         self.waiting = False
         self._planning.error = error
+        if self._state.script is not None and not self._state.taking_copy:
+            self._next_part()
+            return
         data = bytes(self._buffer)
         self._buffer.clear()
         self._needed = 0
@@ -96,7 +104,8 @@ class Frontend:
             self._streaming -= at
         start = 0
         out = self._state.to_backend
-        handlers, limits, state = self._handlers, self._limits, self._state
+        limits, state = self._limits, self._state
+        handlers = self._handlers if state.script is None else self._behind_script
         planning = self._planning
         unpack = LENGTH.unpack_from
         while size - at >= HEADER:
@@ -123,12 +132,8 @@ class Frontend:
                 replaced = handler(data, at, end) if handler is not None else None
             except Wait as wait:
                 self._forward(out, data, start, at)
-                if wait.flush:
-                    out.append(_FLUSH)
-                if wait.inquiry is not None:
-                    self._inquire(wait.inquiry, kind)
-                self.waiting = True
-                self._buffer += data[at:]
+                self._buffer += data[end if wait.taken else at :]
+                self._wait(wait, kind)
                 return
             if planning.asked:
                 planning.done()
@@ -144,6 +149,16 @@ class Frontend:
             if size - at < HEADER:
                 self._needed = HEADER
 
+    def _wait(self, wait: Wait, kind: int) -> None:
+        """Let everything from a message of a kind on wait."""
+        self.waiting = True
+        if wait.flush:
+            self._state.to_backend.append(_FLUSH)
+        if wait.inquiry is not None:
+            self._inquire(wait.inquiry, kind)
+        if wait.taken:
+            self._next_part()
+
     def _inquire(self, inquiry: Inquiry, kind: int) -> None:
         """Ask the server, before the message of a kind that waits."""
         state = self._state
@@ -151,6 +166,23 @@ class Frontend:
         state.inquiry = inquiry
         state.replies.append(inquiry)
         state.to_backend.append(inquiry.request())
+
+    def _next_part(self) -> None:
+        """Go on with the script; what is behind it waits."""
+        self.waiting = True
+        try:
+            self._scripts.step()
+        except Wait as wait:
+            self._wait(wait, frames.QUERY)
+
+    def _behind(self, data: bytes, at: int, end: int) -> bytes | None:
+        """A message while a script is sent: of its COPY, or behind it. Raises Wait."""
+        if not self._state.taking_copy:
+            raise Wait
+        if (handler := self._copy.handlers.get(data[at])) is not None:
+            return handler(data, at, end)
+        # the server ignores some, and takes no other in the middle of a COPY; it need not see what that is
+        return None if data[at] in _IGNORED_IN_COPY else _POISON
 
     @staticmethod
     def _forward(out: list[bytes], data: bytes, start: int, end: int) -> None:

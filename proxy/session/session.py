@@ -133,7 +133,7 @@ class Session:
         if not state.replies:
             state.barrier = state.uncommitted is not None and state.status == _IDLE  # a Sync ends it
             state.names.replaced.clear()
-        if self._frontend.waiting and not state.requests:
+        if (self._frontend.waiting or state.script is not None) and not state.requests:
             self._guarded(self._frontend.resume)
         if self._shutting_down and not state.replies:
             self._end_if_idle()

@@ -8,10 +8,12 @@ from __future__ import annotations
 from proxy.errors import ServerError
 from proxy.session.bodies import text_of
 from proxy.session.effects import note_effects
-from proxy.session.planning import Planning
+from proxy.session.planning import Planning, Wait
 from proxy.session.refusals import POISON, refusal
 from proxy.session.replies import PLAIN_QUERY, SYNC, Kind, Reply
+from proxy.session.script_sender import ScriptSender
 from proxy.session.state import State
+from proxy.sql.context import Apart
 from proxy.sql.plan import SetSearchPath, SettingChange, StatementPlan, TextPlan
 from proxy.wire import frames
 from proxy.wire.frames import HEADER, frame
@@ -27,9 +29,10 @@ _ANY_FUNCTION = TextPlan((StatementPlan(effects=(SetSearchPath(None, known=False
 class SimpleQuery:
     """The simple queries and function calls of one session's client."""
 
-    def __init__(self, state: State, planning: Planning) -> None:
+    def __init__(self, state: State, planning: Planning, scripts: ScriptSender) -> None:
         self._state = state
         self._planning = planning
+        self._scripts = scripts
 
     def query(self, data: bytes, at: int, end: int) -> bytes | None:
         state = self._state
@@ -45,6 +48,8 @@ class SimpleQuery:
                 return None
             rendered = self._planning.rendered(planned)
         except ServerError as error:
+            if isinstance(error, Apart):
+                self._send_apart(text)
             state.names.segment += 1
             state.replies.append(Reply(Kind.QUERY, error=refusal(state, error)))
             return frame(frames.QUERY, POISON + b"\0")
@@ -52,6 +57,13 @@ class SimpleQuery:
         note_effects(state, plan)
         state.replies.append(Reply(Kind.QUERY, plan=plan, widths=rendered[1] if rendered else None))
         return frame(frames.QUERY, rendered[0] + b"\0") if rendered else None
+
+    def _send_apart(self, text: bytes) -> None:
+        """Send a text that is refused as a whole in parts, if it has any. Raises Wait then."""
+        if self._state.replies:
+            raise Wait(flush=True)
+        if self._scripts.begin(text):
+            raise Wait(taken=True)
 
     def _skip_query(self) -> bytes:
         """The server does not read a query before a Sync: one that has its error already gets that Sync."""

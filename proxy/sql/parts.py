@@ -32,7 +32,7 @@ _TURNS = {
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One statement, with what stands before it; `start`: the character of the whole text that it begins at."""
+    """One statement, with what stands before it; `start`: characters of the text before that."""
 
     text: str
     start: int

@@ -1,0 +1,152 @@
+"""Texts that make tables and use them, sent as one simple query: the answer is that of PostgreSQL.
+
+Every text goes through pgveil and to a plain database beside it; nothing of the values may be stored in
+clear, or logged, and both databases hold the same afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from proxy.wire.frontend import Query
+from tests.integration.raw import Message, Raw
+from tests.postgres import Database, Postgres
+from tests.proxy_process import Veil, Veils
+
+POLICY = """
+version: 1
+classes:
+  lookup: {mode: deterministic}
+  secret: {mode: randomized}
+tables:
+  people:
+    email: {class: lookup, key: mail}
+    ssn: secret
+    age: {class: lookup, type: int4}
+  letters:
+    sender: {class: lookup, key: mail}
+"""
+RESET = """
+DROP TABLE IF EXISTS people, letters, notes CASCADE; DROP VIEW IF EXISTS contacts;
+DROP FUNCTION IF EXISTS make(text);
+"""
+PEOPLE = "CREATE TABLE people (id int, email text, ssn text, age int)"
+MADE = f"{PEOPLE}; INSERT INTO people VALUES (1, 'kanarie')"
+
+
+@dataclass
+class Twins:
+    """A session through pgveil, and one on a plain database."""
+
+    veil: Veil
+    plain: Database
+    sessions: tuple[Raw, Raw]
+
+    def both(self, *messages: bytes, count: int = 1) -> tuple[list[str], list[str]]:
+        """The answers of both to the same bytes."""
+        for raw in self.sessions:
+            raw.send(*messages)
+        veiled, plain = ([shown(m) for m in raw.until_ready(count)] for raw in self.sessions)
+        return [line for line in veiled if line], [line for line in plain if line]
+
+    def same(self, *messages: bytes, count: int = 1) -> list[str]:
+        """The answer, which is that of the plain database."""
+        veiled, plain = self.both(*messages, count=count)
+        assert veiled == plain
+        return veiled
+
+    def text(self, text: str) -> list[str]:
+        return self.same(Query(text.encode()).pack())
+
+
+def shown(message: Message) -> str:
+    """A message as a line; nothing of what may come at any time, and of the type of a stored value."""
+    kind, body = message
+    if kind in "EN":
+        fields = {part[:1]: part[1:].decode() for part in body.split(b"\0") if part}
+        at = f" at {fields[b'P']}" if b"P" in fields else ""
+        return f"{kind} {fields[b'C']}: {fields[b'M']}{at}"
+    if kind == "T":
+        return "T"
+    return "" if kind in "SA" else f"{kind} {body!r}"
+
+
+@pytest.fixture(scope="module")
+def proxies(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Veil, Database]]:
+    with postgres.database() as database, postgres.database() as plain:
+        yield Veils(tmp_path_factory.mktemp("script"))(database, POLICY), plain
+
+
+@pytest.fixture
+def twins(proxies: tuple[Veil, Database]) -> Iterator[Twins]:
+    veil, plain = proxies
+    veiled = Raw(veil.host, veil.port, veil.database.name)
+    direct = Raw(plain.postgres.host, plain.postgres.port, plain.name)
+    with veiled, direct:
+        yield Twins(veil, plain, (veiled, direct))
+    veil.assert_no_leak()
+    for database in (veil.database, plain):
+        database.execute(RESET)
+
+
+# What an application, a migration tool or psql -c sends as one text.
+TEXTS = {
+    "a table and its rows": f"{MADE}; SELECT * FROM people",
+    "a column": f"{PEOPLE}; ALTER TABLE people DROP COLUMN id; INSERT INTO people VALUES ('kanarie', 'y', 3);"
+    " SELECT email FROM people WHERE age = 3",
+    "an error": f"{PEOPLE}; INSERT INTO people VALUES (1, 'kanarie', 'x', 17); SELECT 1/0; SELECT 2",
+    "an error with its place": f"{PEOPLE};\n/* é; */ SELECT email,\n nothing FROM people; SELECT 2",
+    "an error behind a value": f"{PEOPLE}; UPDATE people SET email = 'kanarie' WHERE nothing = 1",
+    "a block": f"BEGIN; {MADE}; COMMIT; SELECT email FROM people",
+    "a block that is open": f"BEGIN; {MADE}",
+    "a block that fails": f"BEGIN; {MADE}; SELECT 1/0; COMMIT",
+    "a block that begins late": f"{MADE}; BEGIN;"
+    " INSERT INTO people VALUES (2, 'kanarie'); ROLLBACK; SELECT 1",
+    "a block that cannot begin": f"{MADE}; BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT 1",
+    "a commit of nothing": f"{MADE}; COMMIT; SELECT 1/0",
+    "a rollback of nothing": f"{MADE}; ROLLBACK; SELECT 1",
+    "a commit and chain": f"{MADE}; COMMIT AND CHAIN; SELECT 1",
+    "a block and chain": f"BEGIN; {PEOPLE}; COMMIT AND CHAIN; INSERT INTO people VALUES (1, 'kanarie')",
+    "a savepoint outside a block": f"{MADE}; SAVEPOINT s; SELECT 1",
+    "savepoints": f"BEGIN; SAVEPOINT s; {MADE}; ROLLBACK TO s;"
+    f" {PEOPLE}; INSERT INTO people (email) VALUES ('kanarie') RETURNING email; COMMIT",
+    "vacuum": f"{MADE}; VACUUM people",
+    "vacuum behind a commit": f"BEGIN; {MADE}; COMMIT; VACUUM people",
+    "a database": f"{MADE}; CREATE DATABASE never",
+    "a procedure's commit": f"{MADE}; DO $$ BEGIN COMMIT; END $$",
+    "settings": f"{PEOPLE}; SET LOCAL datestyle = 'German'; INSERT INTO people VALUES (1, 'kanarie');"
+    " SELECT email, date '2020-02-03' FROM people; SHOW transaction_isolation",
+    "a lock and a cursor": f"{MADE}; LOCK TABLE people;"
+    " DECLARE c CURSOR FOR SELECT email FROM people; FETCH c; CLOSE c",
+    "a prepared statement": f"{PEOPLE}; PREPARE p (text) AS INSERT INTO people (email) VALUES ($1);"
+    " EXECUTE p ('kanarie'); DEALLOCATE p; SELECT email FROM people",
+    "notices": f"DROP TABLE IF EXISTS people; {PEOPLE}; CREATE TABLE IF NOT EXISTS people (id int);"
+    " INSERT INTO people VALUES (1, 'kanarie')",
+    "a constraint at the end": f"{PEOPLE}; ALTER TABLE people ADD UNIQUE (email)"
+    " DEFERRABLE INITIALLY DEFERRED; INSERT INTO people (email) VALUES ('kanarie'), ('kanarie')",
+    "a view": f"{PEOPLE}; CREATE VIEW contacts AS SELECT email AS mail FROM people;"
+    " INSERT INTO contacts VALUES ('kanarie'); SELECT mail FROM contacts",
+    "a function": "CREATE FUNCTION make(name text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN"
+    " EXECUTE format('CREATE TABLE %I (id int, email text)', name); END $$;"
+    " SELECT make('people'); INSERT INTO people (email) VALUES ('kanarie'); SELECT email FROM people",
+    "two tables": f"{PEOPLE}; CREATE TABLE letters (sender text); CREATE UNIQUE INDEX i ON people (email);"
+    " ALTER TABLE letters ADD FOREIGN KEY (sender) REFERENCES people (email);"
+    " INSERT INTO people (email) VALUES ('kanarie'); INSERT INTO letters VALUES ('kanarie');"
+    " SELECT email FROM people JOIN letters ON sender = email",
+    "nothing at its end": f"; ; {PEOPLE};; INSERT INTO people VALUES (1, 'kanarie') ; -- that is all\n;",
+    "a table that is dropped": f"{MADE}; DROP TABLE people;"
+    " CREATE TABLE people (email text); INSERT INTO people VALUES ('kanarie'); TABLE people",
+    "a failed block before it": f"ROLLBACK; BEGIN; {MADE}",
+}
+AFTERWARDS = ("ROLLBACK", "SELECT relname FROM pg_class WHERE relname IN ('people', 'letters') ORDER BY 1")
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS.keys())
+def test_the_same_as_postgresql(twins: Twins, text: str) -> None:
+    twins.text(text)
+    made = [twins.text(query) for query in AFTERWARDS][-1]
+    if any("people" in line for line in made):
+        twins.text("SELECT email FROM people")
