@@ -44,6 +44,12 @@ class Session:
         return self._frontend.reading
 
     @property
+    def waiting(self) -> bool:
+        """Whether something that the client has sent is still to be sent on."""
+        state = self._state
+        return self._frontend.waiting or (state.script is not None and not state.taking_copy)
+
+    @property
     def closing(self) -> bool:
         """Whether the session ends, once `to_frontend` is sent."""
         return self._state.closing

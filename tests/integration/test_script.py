@@ -6,13 +6,20 @@ clear, or logged, and both databases hold the same afterwards.
 
 from __future__ import annotations
 
+import socket
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import asyncpg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from proxy.wire.frontend import Query
-from tests.integration.raw import Message, Raw
+from proxy.wire.backend import RowDescription
+from proxy.wire.frames import COPY_DONE, TERMINATE, frame
+from proxy.wire.frontend import CopyData, CopyFail, Query
+from tests.integration.raw import SYNC_FRAME, Message, Raw, statement
 from tests.postgres import Database, Postgres
 from tests.proxy_process import Veil, Veils
 
@@ -63,14 +70,15 @@ class Twins:
 
 
 def shown(message: Message) -> str:
-    """A message as a line; nothing of what may come at any time, and of the type of a stored value."""
+    """A message as a line; notices, but nothing else of what may come at any time."""
     kind, body = message
     if kind in "EN":
         fields = {part[:1]: part[1:].decode() for part in body.split(b"\0") if part}
         at = f" at {fields[b'P']}" if b"P" in fields else ""
         return f"{kind} {fields[b'C']}: {fields[b'M']}{at}"
     if kind == "T":
-        return "T"
+        columns = RowDescription.parse(body).fields
+        return f"T {[(column.name, column.type_oid, column.typmod, column.format) for column in columns]}"
     return "" if kind in "SA" else f"{kind} {body!r}"
 
 
@@ -152,6 +160,112 @@ def test_the_same_as_postgresql(twins: Twins, text: str) -> None:
         twins.text("SELECT email FROM people")
 
 
+# --- what else is sent with it ----------------------------------------------------------------------------
+
+COPIES = f"{PEOPLE}; COPY people (id, email) FROM STDIN; COPY people (email) FROM STDIN; TABLE people"
+ROWS = CopyData(b"1\tkanarie\n2\tkanarie two\n").pack()
+MORE_ROWS = CopyData(b"kanarie thr").pack() + CopyData(b"ee\n").pack()
+
+
+def until(raw: Raw, kind: str) -> None:
+    """Read up to a message of a type."""
+    while True:
+        message = raw.message()
+        assert message is not None
+        if message[0] == kind:
+            return
+
+
+def test_rows_of_copy(twins: Twins) -> None:
+    for raw in twins.sessions:
+        raw.send(Query(COPIES.encode()).pack())
+        for rows in (ROWS, MORE_ROWS):
+            until(raw, "G")
+            raw.send(rows, frame(COPY_DONE))
+    veiled, plain = ([shown(m) for m in raw.until_ready()] for raw in twins.sessions)
+    assert veiled == plain
+    assert len([line for line in veiled if line.startswith("D")]) == 3
+
+
+def test_rows_that_are_sent_with_the_text(twins: Twins) -> None:
+    answer = twins.same(Query(COPIES.encode()).pack(), ROWS, frame(COPY_DONE), MORE_ROWS, frame(COPY_DONE))
+    assert len([line for line in answer if line.startswith("D")]) == 3
+
+
+@pytest.mark.parametrize(
+    "behind", [CopyFail(b"enough").pack(), CopyData(b"no number\tx\n").pack() + frame(COPY_DONE)]
+)
+def test_a_copy_that_fails(twins: Twins, behind: bytes) -> None:
+    answer = twins.same(Query(COPIES.encode()).pack(), behind)
+    assert answer[-1] == "Z b'I'"
+    twins.text(AFTERWARDS[-1])
+
+
+def test_what_is_pipelined_behind_it(twins: Twins) -> None:
+    twins.same(
+        Query(f"{MADE}; SELECT 1/0".encode()).pack(),
+        Query(b"BEGIN").pack(),
+        Query(f"{MADE}; SAVEPOINT s; SELECT 1/0".encode()).pack(),
+        statement("SELECT 1"),
+        SYNC_FRAME,
+        Query(b"ROLLBACK TO s; SELECT email FROM people; COMMIT").pack(),
+        count=5,
+    )
+
+
+def test_one_byte_at_a_time(twins: Twins) -> None:
+    text = Query(f"{MADE}; SELECT email FROM people".encode()).pack() + Query(b"TABLE people").pack()
+    for raw in twins.sessions:
+        raw.send(text, one_at_a_time=True)
+    veiled, plain = ([shown(m) for m in raw.until_ready(2)] for raw in twins.sessions)
+    assert veiled == plain
+
+
+def test_a_client_that_leaves_at_once(twins: Twins) -> None:
+    """It reads no answer, but has said all that it had to say: the server does it to the end."""
+    for raw in twins.sessions:
+        raw.send(Query(f"{MADE}; {MADE.replace(PEOPLE, 'SELECT 1')}".encode()).pack(), frame(TERMINATE))
+        raw.socket.shutdown(socket.SHUT_WR)
+        raw.until_closed()
+    for database in (twins.veil.database, twins.plain):
+        assert database.execute("SELECT count(*) FROM people") == [(2,)]
+
+
+def test_a_refused_statement_undoes_those_before_it(twins: Twins) -> None:
+    veiled, _ = twins.both(Query(f"{MADE}; SELECT max(email) FROM people".encode()).pack())
+    assert [line[:8] for line in veiled][-2:] == ["E 0A000:", "Z b'I'"]
+    assert twins.veil.database.execute("SELECT FROM pg_class WHERE relname = 'people'") == []
+
+
+# --- drivers ---------------------------------------------------------------------------------------------
+
+
+async def test_asyncpg(twins: Twins) -> None:
+    connection = await asyncpg.connect(twins.veil.dsn())
+    try:
+        await connection.execute(f"{MADE}; UPDATE people SET email = 'kanarie two'")
+        assert await connection.fetchval("SELECT email FROM people") == "kanarie two"
+        async with connection.transaction():
+            await connection.execute(
+                "CREATE TABLE letters (sender text); INSERT INTO letters VALUES ('kanarie')"
+            )
+        assert await connection.fetchval("SELECT sender FROM letters") == "kanarie"
+    finally:
+        await connection.close()
+
+
+def test_psql(twins: Twins) -> None:
+    words = [
+        str(twins.plain.postgres.psql),
+        twins.veil.dsn(),
+        "-qXAt",
+        "-c",
+        f"{MADE}; SELECT email FROM people",
+    ]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=20)
+    assert (done.stdout, done.stderr) == ("kanarie\n", "")
+
+
 # --- any text of such statements --------------------------------------------------------------------------
 
 STATEMENTS = (
@@ -170,7 +284,7 @@ STATEMENTS = (
 
 
 @settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

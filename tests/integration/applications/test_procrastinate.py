@@ -8,8 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.integration.applications.policies import PROCRASTINATE
 from tests.integration.applications.watch import watched
 from tests.postgres import Database
