@@ -78,6 +78,8 @@ TESTED_THROUGH = {
     "proxy/session/copy_input.py": "tests/session/test_frontend.py",
     "proxy/session/planning.py": "tests/session/test_frontend.py",
     "proxy/session/refusals.py": "tests/session/test_frontend.py",
+    "proxy/session/script_replies.py": "tests/session/test_script.py",
+    "proxy/session/script_sender.py": "tests/session/test_script.py",
 }
 
 

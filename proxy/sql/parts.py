@@ -40,18 +40,14 @@ class Part:
 
 
 def parts_of(text: str) -> tuple[Part, ...]:
-    """The parts of a text, which are all of it; none where it does not parse."""
+    """The parts of a text, which are all of it; none where it holds no statement, or does not parse."""
     try:
         nodes = [statement.stmt for statement in parser.parse_sql(text)]
         ends = cuts(text)
     except (parser.ParseError, RecursionError):
         return ()
-    starts = [0, *ends[:-1]]
-    ends[-1:] = [len(text)]
-    return tuple(
-        Part(text[start:end], start, _turn(node))
-        for node, start, end in zip(nodes, starts, ends, strict=True)
-    )
+    starts, ends = [0, *ends[:-1]], [*ends[:-1], len(text)]
+    return tuple(Part(text[starts[i] : ends[i]], starts[i], _turn(node)) for i, node in enumerate(nodes))
 
 
 def _turn(node: Node) -> Turn:
