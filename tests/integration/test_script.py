@@ -140,6 +140,12 @@ TEXTS = {
     "a function": "CREATE FUNCTION make(name text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN"
     " EXECUTE format('CREATE TABLE %I (id int, email text)', name); END $$;"
     " SELECT make('people'); INSERT INTO people (email) VALUES ('kanarie'); SELECT email FROM people",
+    "another encoding": f"{MADE}; SET client_encoding = 'LATIN1';"
+    " INSERT INTO people (email) VALUES ('kanarie é');"
+    " SELECT email, 'é' FROM people; RESET client_encoding; SELECT email, 'é' FROM people",
+    "another path": f"{MADE}; CREATE SCHEMA IF NOT EXISTS elsewhere; SET LOCAL search_path = elsewhere;"
+    " CREATE TABLE people (email text); INSERT INTO people VALUES ('in clear'); TABLE people;"
+    " DROP SCHEMA elsewhere CASCADE; SET LOCAL search_path = public; SELECT email FROM people",
     "two tables": f"{PEOPLE}; CREATE TABLE letters (sender text); CREATE UNIQUE INDEX i ON people (email);"
     " ALTER TABLE letters ADD FOREIGN KEY (sender) REFERENCES people (email);"
     " INSERT INTO people (email) VALUES ('kanarie'); INSERT INTO letters VALUES ('kanarie');"
@@ -158,6 +164,22 @@ def test_the_same_as_postgresql(twins: Twins, text: str) -> None:
     made = [twins.text(query) for query in AFTERWARDS][-1]
     if any("people" in line for line in made):
         twins.text("SELECT email FROM people")
+
+
+def test_columns_of_tables_that_are_there(twins: Twins) -> None:
+    twins.text("CREATE TABLE people (id int, email text); CREATE VIEW contacts AS SELECT email FROM people")
+    twins.text(
+        "ALTER TABLE people ADD COLUMN ssn text; UPDATE people SET ssn = 'kanarie'; SELECT ssn FROM people"
+    )
+    twins.text(
+        "ALTER TABLE people ADD COLUMN age int DEFAULT 1733173317; INSERT INTO people VALUES (1, 'kanarie')"
+    )
+    twins.text(
+        "ALTER TABLE people DROP COLUMN id; INSERT INTO people VALUES ('kanarie', 'kanarie'); TABLE people"
+    )
+    twins.text(
+        "CREATE OR REPLACE VIEW contacts AS SELECT email, age FROM people; TABLE contacts; DROP VIEW contacts"
+    )
 
 
 # --- what else is sent with it ----------------------------------------------------------------------------
