@@ -14,12 +14,14 @@ from collections.abc import Callable
 
 from proxy.errors import ServerError
 from proxy.session.effects import apply_effects
+from proxy.session.inquiry_replies import InquiryReplies
 from proxy.session.replies import (
     ENDS_WITH_READY,
     PLAIN_EXECUTE,
     PLAIN_QUERY,
     REFUSED_COPY,
     SYNC,
+    Handler,
     Kind,
     Reply,
     drop_until_sync,
@@ -32,7 +34,7 @@ from proxy.session.results import (
     described,
 )
 from proxy.session.rows import Hold, ResultRows, statement_plan
-from proxy.session.script_replies import Handler, ScriptReplies
+from proxy.session.script_replies import ScriptReplies
 from proxy.session.shortcut import pass_reply
 from proxy.session.state import State
 from proxy.wire import frames
@@ -83,14 +85,7 @@ class Backend:
             frames.FUNCTION_CALL_RESPONSE: self._function_called,
         }
         self._of_script = ScriptReplies(state, self._handlers).handlers
-        self._of_inquiry = {
-            **self._handlers,
-            frames.PARSE_COMPLETE: self._swallowed,
-            frames.BIND_COMPLETE: self._swallowed,
-            frames.COMMAND_COMPLETE: self._swallowed,
-            frames.CLOSE_COMPLETE: self._inquiry_closed,
-            frames.ERROR_RESPONSE: self._inquiry_failed,
-        }
+        self._of_inquiry = InquiryReplies(state, self._handlers).handlers
 
     @property
     def partial(self) -> bool:
@@ -322,36 +317,6 @@ class Backend:
         if head.plan is not None:
             apply_effects(self._state, head.plan.first.effects, b"")
         return None
-
-    # --- inquiries --------------------------------------------------------------------------------------
-
-    def _swallowed(self, data: bytes, at: int, end: int) -> bytes | None:
-        self._expect(Kind.INQUIRY)
-        return b""
-
-    def _inquiry_closed(self, data: bytes, at: int, end: int) -> bytes | None:
-        state = self._state
-        self._expect(Kind.INQUIRY)
-        inquiry = state.inquiry
-        if inquiry is not None and inquiry.closed():
-            state.replies.popleft()
-            state.inquiry = None
-            state.catalog_seen(inquiry.answer())
-        return b""
-
-    def _inquiry_failed(self, data: bytes, at: int, end: int) -> bytes | None:
-        """The error is that of the statement that waits; where in pgveil's own it came says nothing."""
-        state = self._state
-        inquiry, state.inquiry = state.inquiry, None
-        if inquiry is None:
-            return self._error(data, at, end)
-        state.owes_ready = inquiry.of_query
-        if self._error(data, at, end) == b"":
-            return b""  # the client has had its error
-        fields = dict(ErrorResponse.parse(data[at + HEADER : end]).fields)
-        for place in ("P", "W"):  # position, context
-            fields.pop(place, None)
-        return ErrorResponse(fields).pack()
 
     # --- descriptions -----------------------------------------------------------------------------------
 

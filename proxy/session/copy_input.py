@@ -8,17 +8,13 @@ Rule 3  A row that cannot be encrypted ends the COPY by CopyFail; pgveil's error
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from proxy.errors import ServerError
 from proxy.session.copy import CopyTransformer
 from proxy.session.planning import Planning, Wait
-from proxy.session.replies import REFUSED_COPY, Reply
+from proxy.session.replies import REFUSED_COPY, Handler, Reply
 from proxy.session.state import State
 from proxy.wire.frames import COPY_DATA, COPY_DONE, COPY_FAIL, HEADER, frame
 from proxy.wire.frontend import CopyFail
-
-Handler = Callable[[bytes, int, int], bytes | None]
 
 
 class CopyInput:

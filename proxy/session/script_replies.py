@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
+from proxy.session.replies import Handler
 from proxy.session.script import Script, ScriptReply, Shown
 from proxy.session.script_sender import send_own
 from proxy.session.state import State
 from proxy.wire import frames
 from proxy.wire.backend import NoticeResponse
 from proxy.wire.frames import HEADER
-
-Handler = Callable[[bytes, int, int], bytes | None]
 
 _IDLE = ord("I")
 _IN_A_TRANSACTION = b"25001"  # active_sql_transaction: the warning of a BEGIN in a transaction block
