@@ -9,8 +9,6 @@ where that is the message as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from proxy.session.effects import apply_effects
 from proxy.session.replies import (
     ENDS_WITH_READY,
@@ -18,6 +16,7 @@ from proxy.session.replies import (
     PLAIN_QUERY,
     REFUSED_COPY,
     SYNC,
+    Handler,
     Kind,
     Reply,
     drop_until_sync,
@@ -27,11 +26,9 @@ from proxy.session.results import copy_in, copy_out, describe_parameters, descri
 from proxy.session.rows import ResultRows, statement_plan
 from proxy.session.state import State
 from proxy.wire import frames
-from proxy.wire.backend import CommandComplete, ErrorResponse, NoticeResponse, ParameterStatus
+from proxy.wire.backend import CommandComplete, NoticeResponse, ParameterStatus
 from proxy.wire.errors import ProtocolError
 from proxy.wire.frames import HEADER, frame
-
-Handler = Callable[[bytes, int, int], bytes | None]
 
 _ANSWERS_ROWS = Kind.QUERY | Kind.EXECUTE
 _DESCRIBES = Kind.DESCRIBE_STATEMENT | Kind.DESCRIBE_PORTAL
@@ -41,7 +38,7 @@ _POISON_QUERY = frame(frames.QUERY, b"refused by pgveil\0")
 
 
 class Answers:
-    """`handlers` by the type of a message; `of_inquiry` while pgveil's own question is being answered."""
+    """`handlers` by the type of a message."""
 
     def __init__(self, state: State, rows: ResultRows) -> None:
         self._state = state
@@ -65,14 +62,6 @@ class Answers:
             frames.COPY_BOTH_RESPONSE: self._copy_response,
             frames.COPY_DONE: self._copy_done,
             frames.FUNCTION_CALL_RESPONSE: self._function_called,
-        }
-        self.of_inquiry: dict[int, Handler] = {
-            **self.handlers,
-            frames.PARSE_COMPLETE: self._swallowed,
-            frames.BIND_COMPLETE: self._swallowed,
-            frames.COMMAND_COMPLETE: self._swallowed,
-            frames.CLOSE_COMPLETE: self._inquiry_closed,
-            frames.ERROR_RESPONSE: self._inquiry_failed,
         }
 
     # --- replies ----------------------------------------------------------------------------------------
@@ -201,36 +190,6 @@ class Answers:
         if head.plan is not None:
             apply_effects(self._state, head.plan.first.effects, b"")
         return None
-
-    # --- inquiries --------------------------------------------------------------------------------------
-
-    def _swallowed(self, data: bytes, at: int, end: int) -> bytes | None:
-        self._expect(Kind.INQUIRY)
-        return b""
-
-    def _inquiry_closed(self, data: bytes, at: int, end: int) -> bytes | None:
-        state = self._state
-        self._expect(Kind.INQUIRY)
-        inquiry = state.inquiry
-        if inquiry is not None and inquiry.closed():
-            state.replies.popleft()
-            state.inquiry = None
-            state.catalog_seen(inquiry.answer())
-        return b""
-
-    def _inquiry_failed(self, data: bytes, at: int, end: int) -> bytes | None:
-        """The error is that of the statement that waits; where in pgveil's own it came says nothing."""
-        state = self._state
-        inquiry, state.inquiry = state.inquiry, None
-        if inquiry is None:
-            return self._error(data, at, end)
-        state.owes_ready = inquiry.of_query
-        if self._error(data, at, end) == b"":
-            return b""  # the client has had its error
-        fields = dict(ErrorResponse.parse(data[at + HEADER : end]).fields)
-        for place in ("P", "W"):  # position, context
-            fields.pop(place, None)
-        return ErrorResponse(fields).pack()
 
     # --- descriptions -----------------------------------------------------------------------------------
 

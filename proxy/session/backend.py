@@ -13,7 +13,9 @@ from collections.abc import Callable
 
 from proxy.errors import ServerError
 from proxy.session.answers import Answers
+from proxy.session.inquiry_replies import InquiryReplies
 from proxy.session.rows import Hold, ResultRows
+from proxy.session.script_replies import ScriptReplies
 from proxy.session.shortcut import pass_reply
 from proxy.session.state import State
 from proxy.wire import frames
@@ -36,8 +38,9 @@ class Backend:
         self._streaming = 0  # bytes of a message, not edited, that are still to come
         self._rows = ResultRows(state, self.resume)
         self.holding = False
-        answers = Answers(state, self._rows)
-        self._handlers, self._of_inquiry = answers.handlers, answers.of_inquiry
+        self._handlers = Answers(state, self._rows).handlers
+        self._of_script = ScriptReplies(state, self._handlers).handlers
+        self._of_inquiry = InquiryReplies(state, self._handlers).handlers
 
     @property
     def partial(self) -> bool:
@@ -76,6 +79,8 @@ class Backend:
         handlers, rows = self._handlers, self._rows
         if self._state.inquiry is not None:
             handlers = self._of_inquiry
+        elif self._state.script is not None:
+            handlers = self._of_script
         unpack = LENGTH.unpack_from
         while size - at >= HEADER:
             kind = data[at]

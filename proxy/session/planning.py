@@ -34,11 +34,13 @@ class Wait(Exception):
     """The message cannot be judged before outstanding replies, or an errand of the shell, are done.
 
     `flush`: the server has to be made to answer. `inquiry`: what it has to be asked.
+    `taken`: the message itself is done with; what is behind it waits.
     """
 
-    def __init__(self, *, flush: bool = False, inquiry: Inquiry | None = None) -> None:
+    def __init__(self, *, flush: bool = False, inquiry: Inquiry | None = None, taken: bool = False) -> None:
         super().__init__("wait")
         self.flush = flush
+        self.taken = taken
         self.inquiry = inquiry
 
 

@@ -94,6 +94,7 @@ BIND = Reply(Kind.BIND)
 ENDS_WITH_READY = Kind.QUERY | Kind.SYNC | Kind.FUNCTION_CALL
 
 Replies = deque[Reply]
+Handler = Callable[[bytes, int, int], bytes | None]  # a message and its replacement (None: as it came)
 
 
 def drop_until_sync(replies: Replies) -> bool:

@@ -15,6 +15,7 @@ from proxy.session.inquiry import Answer, Inquiry
 from proxy.session.names import Names
 from proxy.session.replies import SYNC, Replies
 from proxy.session.requests import Request
+from proxy.session.script import Script
 from proxy.session.search_path import SearchPath
 from proxy.session.startup_options import initial_search_path
 from proxy.session.uncommitted import Uncommitted
@@ -73,6 +74,7 @@ class State:
         )  # names of temporary tables, as far as they were asked for
         self.unseen = False  # it has to be asked for (inquiry.py)
         self.inquiry: Inquiry | None = None  # which is being answered
+        self.script: Script | None = None  # the simple query that is being sent in parts
         self.owes_ready = False  # the simple query that waited for it has failed with it
         self.copy_in: CopyTransformer | None = None
         self.copy_skipped = 0  # rows of the COPY at hand that ON_ERROR ignore has left out here
