@@ -109,9 +109,7 @@ class Catalogs:
             return watched.binding
         return await self.refresh(database, None, patient=True)
 
-    async def refresh(
-        self, database: str, names: Iterable[str] | None, *, patient: bool = False
-    ) -> Binding:
+    async def refresh(self, database: str, names: Iterable[str] | None, *, patient: bool = False) -> Binding:
         """The binding as of now. With names, only if a relation or function of these exists that it lacks.
 
         `patient`: who asks holds no lock that others could wait for: a locked catalogue is waited for.

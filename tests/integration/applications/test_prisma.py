@@ -26,7 +26,9 @@ def directory() -> Path:
     npm = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline")
     directory = fetched("prisma", "npm", npm, ["package.json", "package-lock.json"])
     shutil.copy(HERE / "node/report.js", directory)
-    settings = [f"{name}={value}" for name, value in {**_ENGINES, "DATABASE_URL": "postgresql://none"}.items()]
+    settings = [
+        f"{name}={value}" for name, value in {**_ENGINES, "DATABASE_URL": "postgresql://none"}.items()
+    ]
     return compiled(directory, ("env", *settings, *_PRISMA, "generate", "--no-hints", *_CONFIG))
 
 
