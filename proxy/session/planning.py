@@ -141,7 +141,8 @@ class Planning:
 
     def _read_catalog(self, names: frozenset[str] | None) -> NoReturn:
         self.asked.add(_Errand.CATALOG)
-        self._state.ask(RefreshCatalog(names), self._resume)
+        patient = self._state.status == _IDLE and self._state.uncommitted is None
+        self._state.ask(RefreshCatalog(names, patient), self._resume)
         self._state.catalog_changed = False
         self._read_again = names is None
         raise Wait

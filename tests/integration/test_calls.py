@@ -274,3 +274,25 @@ def test_a_function_of_the_same_name_elsewhere(database: Database, veil: Veils) 
     with veil(database, POLICY).connect() as connection:
         assert connection.execute("SELECT app.find_label('x')").fetchone() == ("X",)
         assert connection.execute("SELECT find_label('kanarie')").fetchone() == (None,)
+
+
+def test_calls_that_look_like_columns(database: Database, veil: Veils) -> None:
+    """Where a function gives nothing protected, `row.function` is none of pgveil's business."""
+    database.execute(
+        SCHEMA
+        + """
+        CREATE TABLE hobby (name text, person text); CREATE TABLE person (name text);
+        INSERT INTO hobby VALUES ('chess', 'ann'), ('go', 'ann'); INSERT INTO person VALUES ('ann');
+        CREATE FUNCTION hobbies(person) RETURNS SETOF hobby LANGUAGE sql AS
+          'SELECT * FROM hobby WHERE person = $1.name';
+        CREATE FUNCTION work(person) RETURNS SETOF jobs LANGUAGE sql AS 'SELECT * FROM jobs';
+        CREATE FUNCTION work(hobby) RETURNS SETOF hobby LANGUAGE sql AS 'SELECT $1';
+        """
+    )
+    with veil(database, POLICY).connect() as connection:
+        found = connection.execute("SELECT p.name, name(p.hobbies), (p.hobbies).person FROM person p")
+        assert found.fetchall() == [("ann", "chess", "ann"), ("ann", "go", "ann")]
+        for sql in ("SELECT (p.work).queue FROM person p", "SELECT (h).work FROM hobby h"):
+            with pytest.raises(errors.FeatureNotSupported, match="called as a column"):
+                connection.execute(sql)
+            connection.rollback()

@@ -26,6 +26,7 @@ from tests.proxy_process import Veil, canaries_in
 HERE = Path(__file__).parent
 _BUILD = HERE.parents[2] / "build" / "applications"  # ignored by git; what is fetched stays there
 _FETCH_TIMEOUT = 300
+_COMPILE_TIMEOUT = 600  # Rust's crates on a machine that does other work, too
 _RUN_TIMEOUT = 100
 _TABLES = "users, orders, plain, kinds"
 
@@ -54,7 +55,7 @@ def fetched(language: str, tool: str, command: Sequence[str], manifests: Collect
 
 def compiled(directory: Path, command: Sequence[str]) -> Path:
     """The directory, once its sources are compiled: what does not compile fails."""
-    done = _run(command, directory, _FETCH_TIMEOUT)
+    done = _run(command, directory, _COMPILE_TIMEOUT)
     assert done.returncode == 0, done.stderr + done.stdout
     return directory
 
