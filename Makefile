@@ -1,8 +1,10 @@
 # What a newcomer and a developer type. Needs GNU make, and Python 3.11 or newer with its venv module.
-# ARGS goes to the program: make run ARGS=--once, make test ARGS="tests/crypto -x".
+# ARGS goes to the program: make run ARGS=--once, make test ARGS="tests/crypto -x". Tests run in a process for
+# each CPU, with servers of its own; make test ARGS=-n0 runs them in one.
 
 VENV := .venv
 BIN := $(VENV)/bin
+PARALLEL := -n logical --maxprocesses 8 --dist worksteal
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 ARGS ?=
 
@@ -23,7 +25,7 @@ run: $(VENV)/run.stamp
 	@$(BIN)/pgveil demo $(ARGS)
 
 test: $(VENV)/dev.stamp
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check

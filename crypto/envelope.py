@@ -27,7 +27,8 @@ PREFIX_BYTES = len(MAGIC) + HEADER_BYTES
 ASCII_PREFIX_BYTES = len(MARKER) + HEADER_BYTES * 4 // 3
 
 _KEY_ID = slice(len(MAGIC) + 2, PREFIX_BYTES)
-_BINARY_START = MAGIC + bytes([VERSION])
+BINARY_START = MAGIC + bytes([VERSION])
+ASCII_START = MARKER + b"AQ"  # VERSION, and the first bits of the suite's number
 
 # base64url (RFC 4648, section 5) by way of the standard alphabet, which is what binascii knows.
 # Decoding maps the three characters that only the standard alphabet has to one that it refuses.
@@ -101,7 +102,7 @@ def associated_data(header: bytes, name: str, family: str) -> bytes:
 
 def is_binary(data: bytes) -> bool:
     """Whether a bytea value is marked as an envelope."""
-    return data.startswith(_BINARY_START)
+    return data.startswith(BINARY_START)
 
 
 def is_ascii(data: bytes) -> bool:
@@ -119,7 +120,7 @@ def key_id(envelope: bytes) -> bytes:
 def parse(envelope: bytes) -> Envelope:
     """Take a binary envelope apart. Raises DecryptionError for an unknown suite or one that is too short."""
     found = key_id(envelope)
-    suite = _BY_NUMBER.get(envelope[len(_BINARY_START)])
+    suite = _BY_NUMBER.get(envelope[len(BINARY_START)])
     if suite is None or len(envelope) < PREFIX_BYTES + suite.nonce_bytes + suite.tag_bytes + len(FORMAT):
         raise DecryptionError
     return Envelope(suite, found, envelope[PREFIX_BYTES:])

@@ -5,7 +5,8 @@ column of the same name is the same field. Where that cannot be (only the child 
 parents disagree), the column is bound with a problem, and nothing is written to it.
 
 Fields of one id are names of one field: the old one and the new one of a column that is being renamed. Only
-one of the columns may exist.
+one of the columns may exist, unless one's table is a child of the other's: a partition may be named beside
+its table, so that it is protected before it is attached, too.
 """
 
 from __future__ import annotations
@@ -86,24 +87,43 @@ _Claims = dict[int, dict[str, _Claim]]  # relation oid -> column name -> claim
 
 
 def _claimed_by_name(policy: Policy, catalog: Catalog) -> _Claims:
-    claims: _Claims = {}
-    owners: dict[str, Field] = {}  # by id
+    named: dict[int, dict[str, Field]] = {}
+    owners: dict[str, Field] = {}  # by id: the column that is called so, or else the first
     for (schema, table), fields in policy.tables.items():
         relation = catalog.lookup(schema, table)
-        if relation is not None and relation.kind in TABLE_KINDS:
-            claims[relation.oid] = {
-                name: _Claim(field, _second_owner(owners, field) if relation.column(name) else None)
-                for name, field in fields.items()
-            }
-    return claims
+        if relation is None or relation.kind not in TABLE_KINDS:
+            continue
+        wanted = {
+            n: field for n, field in fields.items() if not _is_parents(policy, catalog, relation, field)
+        }
+        named[relation.oid] = wanted
+        for name, field in wanted.items():
+            if relation.column(name) is not None and (field.id not in owners or field.id == str(field)):
+                owners[field.id] = field
+    return {
+        oid: {name: _Claim(field, _second_owner(owners, field)) for name, field in wanted.items()}
+        for oid, wanted in named.items()
+    }
 
 
-def _second_owner(owners: dict[str, Field], field: Field) -> str | None:
+def _is_parents(policy: Policy, catalog: Catalog, relation: Relation, field: Field) -> bool:
+    """Whether the column is a parent's that has the same id: it inherits the parent's claim."""
+    for parent in catalog.ancestors(relation):
+        named = policy.find(parent.schema, parent.name, field.column)
+        if named is not None and named.id == field.id and parent.column(field.column) is not None:
+            return True
+    return False
+
+
+def _second_owner(owners: Mapping[str, Field], field: Field) -> str | None:
     """The problem of a column whose field is held by another column already."""
-    owner = owners.setdefault(field.id, field)
+    owner = owners.get(field.id, field)
     if owner is field:
         return None
-    return f"it has the id {field.id!r} of {owner}, and both columns exist: give it another id"
+    return (
+        f"it has the id {field.id!r} of {owner}, and both columns exist: give it another id, "
+        "or make its table a child of the other's"
+    )
 
 
 def _pass_down(claims: _Claims, catalog: Catalog) -> None:
@@ -127,7 +147,7 @@ def _inherit(own: dict[str, _Claim], name: str, claim: _Claim, child: Relation) 
     if present is None:
         own[name] = claim
         return True
-    if present.problem is not None or _interchangeable(present.field, claim.field):
+    if present.problem is not None or interchangeable(present.field, claim.field):
         return False
     own[name] = _Claim(
         claim.field,
@@ -137,7 +157,7 @@ def _inherit(own: dict[str, _Claim], name: str, claim: _Claim, child: Relation) 
     return True
 
 
-def _interchangeable(one: Field, other: Field) -> bool:
+def interchangeable(one: Field, other: Field) -> bool:
     """Whether a value sealed as one field opens as the other."""
     return one.key_name == other.key_name and one.algorithm == other.algorithm and one.type == other.type
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.metadata
 import os
 import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from crypto.errors import CryptoError
 from policy.document import DocumentError
@@ -62,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser(name: str | None, command: ModuleType | None) -> argparse.ArgumentParser:
     """The parser of the whole command line; only `command` has told its arguments."""
     parser = argparse.ArgumentParser(prog="pgveil", description="Field-level encryption before PostgreSQL.")
-    parser.add_argument("--version", action="version", version=f"pgveil {_version()}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show pgveil's version and exit")
     commands = parser.add_subparsers(
         dest="command", metavar="COMMAND", required=True, parser_class=_CommandParser
     )
@@ -90,11 +89,17 @@ class _CommandParser(argparse.ArgumentParser):
             )
 
 
-def _version() -> str:
-    try:
-        return importlib.metadata.version("pgveil")
-    except importlib.metadata.PackageNotFoundError:
-        return "(not installed)"
+class _Version(argparse.Action):
+    """Looks the version up when it is asked for: to import what knows it takes longer than all else here."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            sys.stdout.write(f"pgveil {version('pgveil')}\n")
+        except PackageNotFoundError:
+            sys.stdout.write("pgveil (not installed)\n")
+        parser.exit()
 
 
 def _explain(error: Exception) -> tuple[int, str]:

@@ -13,9 +13,10 @@ from policy.types import LogicalType
 from proxy.errors import CannotOpen
 from proxy.sql.plan import DefaultText
 from proxy.values import Settings, codec
+from proxy.wire.frontend import TEXT
 
 if TYPE_CHECKING:
-    from proxy.protector import Protector
+    from proxy.openers import Openers
 
 _NUMBERS = frozenset({"int2", "int4", "int8", "float4", "float8", "numeric"})
 _NO_VALUE = (ValueError, ArithmeticError, LookupError)
@@ -24,8 +25,8 @@ _NO_VALUE = (ValueError, ArithmeticError, LookupError)
 class DefaultResults:
     """Opens the DEFAULTs among the values of any result column."""
 
-    def __init__(self, protector: Protector, defaults: tuple[DefaultText, ...]) -> None:
-        self._protector = protector
+    def __init__(self, openers: Openers, defaults: tuple[DefaultText, ...]) -> None:
+        self._openers = openers
         self._known = {default.text.encode(): default for default in defaults}
 
     def open(self, raw: bytes) -> bytes:
@@ -34,11 +35,9 @@ class DefaultResults:
         return raw if known is None else self._shown(known, raw)
 
     def _shown(self, known: DefaultText, raw: bytes) -> bytes:
-        from proxy.protector import TEXT
-
-        field, settings = known.field, self._protector.settings
+        field, settings = known.field, self._openers.settings
         try:
-            canonical = self._protector.canonical_opener(field, TEXT)(known.sealed.encode())
+            canonical = self._openers.canonical_opener(field, TEXT)(known.sealed.encode())
             literal = sql_literal(canonical, field.type, settings)
         except (CannotOpen, *_NO_VALUE):
             return raw  # as the server has it

@@ -56,10 +56,15 @@ def wheel_programs(major: int = 18) -> Path:
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A TCP port that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
+    """A TCP port that nobody listens on, and that the system gives to nobody else for a minute.
+
+    A connection that ends here leaves the port in TIME-WAIT (RFC 9293): whoever asks for any port gets
+    another one, and whoever names it may listen there, since servers set SO_REUSEADDR.
+    """
+    with socket.create_server((host, 0)) as probe:  # which sets SO_REUSEADDR, too
         port: int = probe.getsockname()[1]
+        with socket.create_connection((host, port)):
+            probe.accept()[0].close()
         return port
 
 

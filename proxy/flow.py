@@ -46,6 +46,8 @@ class Session(Protocol):
     @property
     def alert(self) -> bool: ...  # whether one of the above may ask for something
     @property
+    def waiting(self) -> bool: ...  # whether something that the client sent is still to be sent on
+    @property
     def idle(self) -> bool: ...  # outside a transaction, nothing outstanding, no part of a message
 
     def frontend_received(self, data: bytes) -> None: ...
@@ -90,7 +92,7 @@ class Flow:
         self._frontend_full = False  # whether the client does not read
         self._answered = False  # whether pgveil itself had answers for it since then
         self._backend_full = False
-        self._eof = False  # whether the client closed its half
+        self.eof = False  # whether the client closed its half
         self._eof_forwarded = False
         self._finished = False
         self._open = 2
@@ -156,14 +158,14 @@ class Flow:
         self._finish(self._crashed(error))
 
     def frontend_eof(self) -> None:
-        self._eof = True
+        self.eof = True
         self._forward_eof()
 
     def backend_eof(self) -> None:
         """The server is gone: the client hears of it, unless it is gone itself or was told why."""
         if self._finished:
             return
-        if not (self._eof or self.session.closing or self._said_goodbye()):
+        if not (self.eof or self.session.closing or self._said_goodbye()):
             self.fail(ServerError("the server closed the connection unexpectedly", sqlstate="08006"))
         self._finish()
 
@@ -220,7 +222,8 @@ class Flow:
         self._call(lambda: self.session.resume(error))
 
     def _forward_eof(self) -> None:
-        if self._eof and not self._eof_forwarded and not self._finished and self._errand is None:
+        held = self._errand is not None or self.session.waiting
+        if self.eof and not self._eof_forwarded and not self._finished and not held:
             self._eof_forwarded = True
             if self.backend.can_write_eof():
                 self.backend.write_eof()
@@ -322,7 +325,7 @@ class _BackendSide(asyncio.Protocol):
             flow.frontend.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
             pieces.clear()
         flow.from_backend = data if len(data) < SHORT else b""
-        if session.to_backend or session.alert or flow.frontend_paused:
+        if session.to_backend or session.alert or flow.frontend_paused or flow.eof:
             flow.settle()
 
     def eof_received(self) -> bool:

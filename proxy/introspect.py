@@ -30,16 +30,22 @@ if TYPE_CHECKING:  # generic only in the stubs
 _log = logging.getLogger("pgveil.catalog")
 _CLOSE_TIMEOUT = 2.0  # seconds
 _RETRY_DELAY = 1.0
+_PATIENCE = 30.0  # how long somebody waits who holds no lock himself, while the catalogue is locked
+_LOCKED_DELAY = 0.1
 CONNECTION_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
 
 
 class CatalogUnavailable(ServerError):
-    """The maintenance login cannot read the catalogue now. `reason` is for the operator only."""
+    """The maintenance login cannot read the catalogue now. `reason` is for the operator only.
+
+    `locked`: somebody holds a lock on it, as VACUUM FULL does.
+    """
 
     sqlstate = "58000"
 
     def __init__(self, database: str, cause: BaseException) -> None:
         self.reason = "timeout" if isinstance(cause, TimeoutError) else str(cause).partition("\n")[0]
+        self.locked = isinstance(cause, asyncpg.LockNotAvailableError)
         missing = isinstance(cause, asyncpg.InvalidCatalogNameError)
         message = f'database "{database}" does not exist' if missing else "the catalogue cannot be read now"
         super().__init__(message, sqlstate="3D000" if missing else None)
@@ -101,11 +107,12 @@ class Catalogs:
         watched = self._databases.get(database)
         if watched is not None and watched.binding is not None:
             return watched.binding
-        return await self.refresh(database, None)
+        return await self.refresh(database, None, patient=True)
 
-    async def refresh(self, database: str, names: Iterable[str] | None) -> Binding:
+    async def refresh(self, database: str, names: Iterable[str] | None, *, patient: bool = False) -> Binding:
         """The binding as of now. With names, only if a relation or function of these exists that it lacks.
 
+        `patient`: who asks holds no lock that others could wait for: a locked catalogue is waited for.
         Raises CatalogUnavailable.
         """
         watched = self._databases.get(database)
@@ -114,7 +121,8 @@ class Catalogs:
                 database, self._connect, self._policy, self._on_change
             )
         try:
-            binding = await watched.refresh(None if names is None else sorted(set(names)))
+            wanted = None if names is None else sorted(set(names))
+            binding = await watched.refresh(wanted, _PATIENCE if patient else 0)
         except BaseException:
             if watched.binding is None:  # a name that is no database must not stay here
                 self._databases.pop(database, None)
@@ -176,13 +184,20 @@ class _Database:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    async def refresh(self, names: list[str] | None) -> Binding:
+    async def refresh(self, names: list[str] | None, patience: float = 0) -> Binding:
         asked = self._asked = self._asked + 1
-        async with self._lock:
-            if self.binding is None or self._answered < asked:
-                await self._attempt(names)
-            assert self.binding is not None
-            return self.binding
+        deadline = asyncio.get_running_loop().time() + patience
+        while True:
+            try:
+                async with self._lock:
+                    if self.binding is None or self._answered < asked:
+                        await self._attempt(names)
+                    assert self.binding is not None
+                    return self.binding
+            except CatalogUnavailable as error:
+                if not error.locked or asyncio.get_running_loop().time() >= deadline:
+                    raise
+            await asyncio.sleep(_LOCKED_DELAY)  # meanwhile others may be told, and give up their own locks
 
     async def _attempt(self, names: list[str] | None) -> None:
         """Bring the binding up to date; a second time on a new connection if the old one turns out dead."""
@@ -190,7 +205,7 @@ class _Database:
         try:
             await self._bring_up_to_date(names)
         except CONNECTION_ERRORS as error:
-            if not reused:
+            if not reused or isinstance(error, asyncpg.LockNotAvailableError):
                 raise CatalogUnavailable(self.name, error) from error
             self._drop_connection()
             try:

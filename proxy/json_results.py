@@ -23,7 +23,7 @@ from proxy.values.settings import UTF8
 from proxy.values.strings import utf8
 
 if TYPE_CHECKING:
-    from proxy.protector import Protector
+    from proxy.openers import Openers
 
 Show = Callable[[bytes], bytes]
 
@@ -44,8 +44,8 @@ _NO_VALUE = (ValueError, ArithmeticError, LookupError)
 class JsonResults:
     """Opens the JSON of one result column. `members` are those whose values may stand in it."""
 
-    def __init__(self, protector: Protector, members: tuple[JsonMember, ...]) -> None:
-        self._protector = protector
+    def __init__(self, openers: Openers, members: tuple[JsonMember, ...]) -> None:
+        self._openers = openers
         self._by_key = {(m.field.field.key_name, m.field.storage == "bytea"): m for m in members}
         # what shows values, and whether on a line of its own, by what all envelopes of a key begin with
         self._shows: dict[bytes, tuple[Show | None, bool]] = {}
@@ -79,23 +79,23 @@ class JsonResults:
             found = key_id(bytes.fromhex(prefix.decode()) if binary else from_ascii(prefix))
         except DecryptionError:
             return None, False
-        key = self._protector.keyring.find(found)
+        key = self._openers.keyring.find(found)
         if key is None:
             raise UnknownKey(found)
         member = self._by_key.get((key.name, binary))
         return (None, False) if member is None else (self._show(member), member.indented)
 
     def _show(self, member: JsonMember) -> Show:
-        from proxy.protector import cannot_open
+        from proxy.openers import cannot_open
 
         field = member.field
         name, algorithm, family = field.field.key_name, field.field.algorithm, field.type.family
-        keyring = self._protector.keyring
+        keyring = self._openers.keyring
         if field.storage == "bytea":
             opener = keyring.opener(name, algorithm, family)
         else:
             opener = keyring.ascii_opener(name, algorithm, family)
-        write = writer(member, self._protector.settings)
+        write = writer(member, self._openers.settings)
 
         def show(sealed: bytes) -> bytes:
             try:
@@ -119,10 +119,10 @@ def _unescaped(escaped: bytes) -> bytes:
 class DocumentArrays:
     """Opens a result column that holds arrays of documents."""
 
-    def __init__(self, protector: Protector, members: tuple[JsonMember, ...], *, binary: bool) -> None:
-        settings = protector.settings
+    def __init__(self, openers: Openers, members: tuple[JsonMember, ...], *, binary: bool) -> None:
+        settings = openers.settings
         # array_out has quoted the elements before they were converted to the client's encoding
-        inner = protector if binary else type(protector)(protector.keyring, settings.in_utf8())
+        inner = openers if binary else type(openers)(openers.keyring, settings.in_utf8())
         self._results = JsonResults(inner, members)
         self._settings = settings
         self._binary = binary

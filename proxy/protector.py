@@ -1,40 +1,35 @@
-"""Sealing and opening the values of fields: between what PostgreSQL sends, and envelopes in their storage.
+"""Sealing the values of fields: from what PostgreSQL's clients send to envelopes in their storage.
 
     wire or literal -> canonical bytes (values) -> envelope (crypto) -> storage: ASCII, bytea or a JSON string
 
 A protector is made for one snapshot of the keys and one state of the session's settings; it is pure, and
 cheap to make anew when either changes. The closures that it gives are the hot path: one call for a value.
+What opens values again stands in `openers.py`.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import replace
 
-from crypto.columns import ColumnOpener
-from crypto.envelope import is_ascii, is_binary
-from crypto.errors import DecryptionError, KeyExhausted, UnknownKey
+from crypto.errors import KeyExhausted
 from crypto.keyring import FieldKey, Keyring
 from crypto.manager import KeyNeed
 from policy.binding import BoundField
 from policy.types import TYPES, LogicalType
-from proxy.errors import CannotOpen, InvalidValue, KeysUnavailable
+from proxy.errors import InvalidValue, KeysUnavailable
 from proxy.json_records import RecordsSealer
 from proxy.records import Change, change_array, change_record
 from proxy.sql.literal import literal_value
 from proxy.sql.literal_types import declared_type
-from proxy.sql.plan import Record, ResultColumn, Results, Role, Shape, Slot, TextPlan, Use
-from proxy.storage_text import array_items, array_text, binary_array, binary_items, bytea_bytes, json_string
+from proxy.sql.plan import Record, Role, Slot, TextPlan, Use
+from proxy.storage_text import array_text, binary_array
 from proxy.values import Reader, Settings, codec, comparers, displayers, read_cast, readers
-from proxy.values.arrays import pack, unpack
-from proxy.wire.frontend import format_of
-from proxy.wire.rows import RowRewriter
+from proxy.values.arrays import unpack
+from proxy.wire.frontend import BINARY, TEXT, format_of
 
 Transform = Callable[[bytes], bytes]
 
-TEXT, BINARY = 0, 1  # format codes
-_NO_VALUE = (struct.error, ValueError, ArithmeticError, LookupError)  # of a codec that is given other bytes
 _KEPT = 4096  # sealers of parameters that are kept
 _JSONB_VERSION = b"\x01"
 
@@ -61,7 +56,7 @@ def wire_oid(role: Role) -> int:
 
 
 class Protector:
-    """Seals and opens with one snapshot of keys, for a session with these settings."""
+    """Seals with one snapshot of keys, for a session with these settings."""
 
     def __init__(self, keyring: Keyring, settings: Settings) -> None:
         self.keyring = keyring
@@ -71,9 +66,6 @@ class Protector:
         self._parameter_sealers: dict[
             tuple[int, bytes, tuple[int, ...]], tuple[TextPlan, list[Transform | None]]
         ] = {}
-        self.rewriters: dict[tuple[int, int, tuple[int, ...]], tuple[Results, RowRewriter | None]] = {}
-
-    # --- sealing ----------------------------------------------------------------------------------------
 
     def seal_literal(self, slot: Slot, token: bytes) -> bytes:
         """The SQL of a literal's ciphertext. Raises InvalidValue, MissingKey."""
@@ -241,106 +233,6 @@ class Protector:
 
         return seal_field
 
-    # --- opening ----------------------------------------------------------------------------------------
-
-    def opener(self, column: ResultColumn, wire_format: int) -> Transform:
-        """A result column's bytes -> what the application sees. It raises CannotOpen and UnknownKey."""
-        if column.shape in (Shape.JSON, Shape.JSON_ARRAY):
-            return self._json_opener(column, wire_format)
-        if column.shape is Shape.DEFAULT:
-            from proxy.default_results import DefaultResults
-
-            return DefaultResults(self, column.defaults).open
-        field = column.fields[0]
-        assert column.type is not None
-        if column.shape is Shape.ARRAY:
-            return self._array_opener(field, column, wire_format)
-        canonical = self.canonical_opener(field, wire_format)
-        values, settings = codec(_padded(column.type, field)), self.settings
-        as_it_is = values.text_is_canonical if wire_format == TEXT else values.binary_is_canonical
-        if as_it_is and settings.encoding == "utf-8":
-            return canonical
-        write = values.to_binary if wire_format == BINARY else values.to_text
-        return lambda raw: _written(field, write, canonical(raw), settings)
-
-    def column_opener(self, column: ResultColumn, wire_format: int) -> ColumnOpener | None:
-        """The values of a column -> what the application sees; None where it takes `opener` for each.
-
-        It raises DecryptionError or CannotOpen unless it can open all of them: `opener` then tells which.
-        """
-        field = column.fields[0]
-        if column.shape is not Shape.SCALAR or field.storage in ("bytea", "json", "jsonb"):
-            return None
-        if field.field.plaintext_allowed or column.type is None:
-            return None
-        name, algorithm = field.field.key_name, field.field.algorithm
-        open_all = self.keyring.ascii_column_opener(name, algorithm, field.type.family)
-        values, settings = codec(_padded(column.type, field)), self.settings
-        as_it_is = values.text_is_canonical if wire_format == TEXT else values.binary_is_canonical
-        return open_all if as_it_is and settings.encoding == "utf-8" else None
-
-    def canonical_opener(self, field: BoundField, wire_format: int) -> Transform:
-        """What a column stores -> canonical bytes."""
-        name, algorithm, family = field.field.key_name, field.field.algorithm, field.type.family
-        if field.storage == "bytea":
-            return self._guarded(field, self.keyring.opener(name, algorithm, family), wire_format)
-        return self._guarded(field, self.keyring.ascii_opener(name, algorithm, family), wire_format)
-
-    def _guarded(self, field: BoundField, open_: Transform, wire_format: int) -> Transform:
-        """Errors in PostgreSQL's terms; plaintext from before encryption where the policy allows it."""
-        strip = _unwrapper(field, wire_format)
-        plaintext = self._plaintext(field, wire_format) if field.field.plaintext_allowed else None
-        if strip is None and plaintext is None:
-
-            def open_plainly(raw: bytes) -> bytes:
-                try:
-                    return open_(raw)
-                except UnknownKey:
-                    raise
-                except DecryptionError:
-                    raise cannot_open(field) from None
-
-            return open_plainly
-
-        def open_stored(raw: bytes) -> bytes:
-            try:
-                inner = strip(raw) if strip is not None else raw
-                if plaintext is not None and not is_sealed(field, inner):
-                    return plaintext(raw)
-                return open_(inner)
-            except UnknownKey:
-                raise
-            except (DecryptionError, ValueError):
-                raise cannot_open(field) from None
-
-        return open_stored
-
-    def _plaintext(self, field: BoundField, wire_format: int) -> Transform:
-        values, settings = codec(field.type), self.settings
-        if wire_format == BINARY:
-            return lambda raw: values.from_binary(raw, settings)
-        return lambda raw: values.from_text(raw, settings)
-
-    def _array_opener(self, field: BoundField, column: ResultColumn, wire_format: int) -> Transform:
-        assert column.type is not None
-        values, settings = codec(_padded(column.type, field)), self.settings
-        write = values.to_binary if wire_format == BINARY else values.to_text
-        open_ = self.canonical_opener(field, TEXT if wire_format == TEXT else BINARY)
-
-        def open_array(raw: bytes) -> bytes:
-            items = binary_items(raw) if wire_format == BINARY else array_items(raw)
-            canonical = pack([None if item is None else open_(item) for item in items])
-            return _written(field, write, canonical, settings)
-
-        return open_array
-
-    def _json_opener(self, column: ResultColumn, wire_format: int) -> Transform:
-        from proxy.json_results import DocumentArrays, JsonResults
-
-        if column.shape is Shape.JSON:
-            return JsonResults(self, column.members).open
-        return DocumentArrays(self, column.members, binary=wire_format == BINARY).open
-
 
 def _reader(role: Role, declared: int, wire_format: int) -> Reader:
     """What reads a value for all that becomes of it; it raises InvalidValue where that is not the same."""
@@ -372,12 +264,6 @@ def _reader(role: Role, declared: int, wire_format: int) -> Reader:
     return read
 
 
-def _padded(shown: LogicalType, field: BoundField) -> LogicalType:
-    """A char(n) has its padding also where its type has lost the limit."""
-    own = field.type
-    return replace(shown, modifier=own.modifier) if shown.name == own.name == "bpchar" else shown
-
-
 def _exhausted(role: Role) -> KeysUnavailable:
     return KeysUnavailable(
         f'the key of column "{role.field.field}" has used up its budget of encryptions',
@@ -388,38 +274,3 @@ def _exhausted(role: Role) -> KeysUnavailable:
 def _is_plain(token: bytes) -> bool:
     """Whether a literal is a string that holds what stands between its quotes."""
     return token[:1] == b"'" and token.find(b"'", 1) == len(token) - 1
-
-
-def _written(
-    field: BoundField, write: Callable[[bytes, Settings], bytes], canonical: bytes, settings: Settings
-) -> bytes:
-    """A value as the client wants it. Raises CannotOpen for bytes that are none of the type's values."""
-    try:
-        return write(canonical, settings)
-    except _NO_VALUE:
-        raise cannot_open(field) from None
-
-
-def is_sealed(field: BoundField, inner: bytes) -> bool:
-    """Whether a stored value has the marker of an envelope."""
-    return is_binary(inner) if field.storage == "bytea" else is_ascii(inner)
-
-
-def _unwrapper(field: BoundField, wire_format: int) -> Transform | None:
-    """Takes off what the storage's type puts around an envelope; None where that is nothing."""
-    if field.storage == "bytea":
-        return bytea_bytes if wire_format == TEXT else None
-    if field.storage == "jsonb" and wire_format == BINARY:
-        return lambda raw: json_string(raw[1:])
-    if field.storage in ("json", "jsonb"):
-        return json_string
-    return None
-
-
-def cannot_open(field: BoundField) -> CannotOpen:
-    """The one error of everything that does not open."""
-    return CannotOpen(
-        f'a stored value of protected column "{field.field}" cannot be decrypted',
-        detail="It is plaintext, was altered, or belongs to another column.",
-        hint="If the column still holds plaintext from before, write plaintext: allow in its policy.",
-    )

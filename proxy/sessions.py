@@ -126,9 +126,10 @@ class LiveSessions:
     async def fulfil(self, database: str, request: Any) -> None:
         """Do what a session asks for. Raises ServerError."""
         match request:
-            case RefreshCatalog(names):
+            case RefreshCatalog(names, patient):
                 changes = self._changes(database) if names is None else 0
-                self._changed(database, await self._catalogs.refresh(database, names), changes)
+                binding = await self._catalogs.refresh(database, names, patient=patient)
+                self._changed(database, binding, changes)
             case FetchKeys(needs, key_id):
                 await self._fetch_keys(FetchKeys(needs, key_id))
             case _:

@@ -20,6 +20,9 @@ from tests.proxy_process import Veils
 settings.register_profile("pgveil", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("pgveil")
 
+# Tests start pgveil some hundred times: each would compile all its modules anew where containers forbid .pyc.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # A shell that starts tests in the background lets them ignore SIGINT, and so every program that they start.
 # SIGTERM ends the tests as Ctrl-C does: the servers that they have started are ended, too.

@@ -18,6 +18,7 @@ class PassingSession:
         self.request: Any = None
         self.reading = True
         self.closing = False
+        self.waiting = False
         self.announce_ddl = False
         self.idle = False
         self.shutting_down = False

@@ -103,16 +103,26 @@ class Postgres:
     @contextmanager
     def database(self) -> Iterator[Database]:
         """A database that lives as long as the context."""
-        database = Database(self, self.create_database().rsplit("/", 1)[1])
+        log_start = self.log_size()
+        database = Database(self, self.create_database().rsplit("/", 1)[1], log_start)
         try:
             with database.at_end:
                 yield database
         finally:
             self.drop_database(database.name)
 
-    def log_text(self, database: str | None = None, *, direct: bool = True) -> str:
-        """The server's log: all of it, that of one database, that of sessions that did not come directly."""
-        text = self._server.log.read_text(errors="replace")
+    def log_size(self) -> int:
+        """How much the server has logged, in bytes."""
+        return self._server.log.stat().st_size
+
+    def log_text(self, database: str | None = None, *, direct: bool = True, start: int = 0) -> str:
+        """The server's log: all of it, that of one database, that of sessions that did not come directly.
+
+        `start` is the byte from which on it is read.
+        """
+        with self._server.log.open(errors="replace") as log:
+            log.seek(start)
+            text = log.read()
         if database is None and direct:
             return text
         entries = list(_LOG_ENTRY.finditer(text))
@@ -126,10 +136,15 @@ class Postgres:
 
 @dataclass(frozen=True)
 class Database:
-    """One database of a test's own; what `at_end` holds is called before it is dropped."""
+    """One database of a test's own; what `at_end` holds is called before it is dropped.
+
+    `log_start` is the size in bytes that the server's log had before the database was made. The log grows by
+    every statement of every test, and each test would have to read all of it.
+    """
 
     postgres: Postgres
     name: str
+    log_start: int = 0
     at_end: ExitStack = field(default_factory=ExitStack, compare=False)
 
     @property
@@ -142,8 +157,10 @@ class Database:
     def execute(self, sql: str, parameters: Any = None) -> list[tuple[Any, ...]]:
         return self.postgres.execute(sql, parameters, self.name)
 
-    def log_text(self, *, direct: bool = True) -> str:
-        return self.postgres.log_text(self.name, direct=direct)
+    def log_text(self, *, direct: bool = True, start: int | None = None) -> str:
+        """What the server has logged of it, from a byte of the log on."""
+        start = self.log_start if start is None else start
+        return self.postgres.log_text(self.name, direct=direct, start=start)
 
     def contents(self) -> str:
         """Every row of every table, as the server would print it."""

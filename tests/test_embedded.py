@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import psutil
 import psycopg
 import pytest
 
-from proxy.embedded import EmbeddedError, Server, wheel_programs
+from proxy.embedded import EmbeddedError, Server, free_port, wheel_programs
 from tests.postgres import PASSWORD, Database, Postgres
 
 
@@ -70,6 +71,16 @@ def test_leaves_no_process_and_no_file() -> None:
     assert not server.directory.exists()
     _, alive = psutil.wait_procs(family, timeout=10)
     assert not alive
+
+
+def test_a_free_port_is_given_to_one_only() -> None:
+    """Though several processes ask, before those that asked first have listened."""
+    ports = [free_port() for _ in range(1000)]
+    assert len(set(ports)) == len(ports)
+    with socket.create_server(("127.0.0.1", ports[0])) as server, pytest.raises(OSError):
+        socket.create_server(("127.0.0.1", server.getsockname()[1]))
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", ports[1]))
 
 
 def test_a_taken_port_is_said(postgres16: Postgres) -> None:

@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "proxy/sql": {"policy", "proxy.sql", "proxy.errors"},
     "proxy/session": {
         *("crypto", "policy", "proxy.session", "proxy.sql", "proxy.wire", "proxy.values"),
-        *("proxy.protector", "proxy.errors"),
+        *("proxy.protector", "proxy.openers", "proxy.errors"),
     },
     "proxy/demo": {"proxy.demo"},
 }
@@ -57,6 +57,8 @@ TESTED_THROUGH = {
     "proxy/sql/conditions.py": "tests/sql/fixtures",
     "proxy/sql/mentions.py": "tests/sql/fixtures",
     "proxy/sql/code.py": "tests/sql/fixtures",
+    "proxy/sql/column_references.py": "tests/sql/fixtures",
+    "proxy/sql/constants.py": "tests/sql/fixtures",
     "proxy/sql/context.py": "tests/sql/fixtures",
     "proxy/sql/redirect.py": "tests/sql/test_catalog_types.py",
     "proxy/sql/copy_statement.py": "tests/sql/fixtures",
@@ -68,6 +70,7 @@ TESTED_THROUGH = {
     "proxy/sql/functions.py": "tests/sql/fixtures",
     "proxy/sql/json_constructors.py": "tests/sql/fixtures",
     "proxy/sql/json_functions.py": "tests/sql/fixtures",
+    "proxy/sql/operators.py": "tests/sql/fixtures",
     "proxy/sql/queries.py": "tests/sql/fixtures",
     "proxy/sql/scope.py": "tests/sql/fixtures",
     "proxy/sql/json_records.py": "tests/sql/fixtures",
@@ -76,8 +79,13 @@ TESTED_THROUGH = {
     "proxy/sql/roles.py": "tests/sql/fixtures",
     "proxy/sql/unify.py": "tests/sql/fixtures",
     "proxy/sql/value.py": "tests/sql/fixtures",
+    "proxy/session/bodies.py": "tests/session/test_malformed.py",
     "proxy/session/copy_input.py": "tests/session/test_frontend.py",
+    "proxy/session/inquiry_replies.py": "tests/session/test_inquiry.py",
     "proxy/session/planning.py": "tests/session/test_frontend.py",
+    "proxy/session/refusals.py": "tests/session/test_frontend.py",
+    "proxy/session/script_replies.py": "tests/session/test_script.py",
+    "proxy/session/script_sender.py": "tests/session/test_script.py",
 }
 
 

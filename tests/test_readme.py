@@ -259,7 +259,7 @@ def test_a_view_under_a_protected_name_is_refused(people: Veil) -> None:
     people.database.execute(
         "ALTER TABLE people RENAME TO people_really; CREATE VIEW people AS TABLE people_really"
     )
-    people.execute("CREATE TABLE anything ()")  # DDL through pgveil: the catalogue is read again
+    people.execute("CREATE SCHEMA anything")  # DDL through pgveil: the catalogue is read again
     _wait_until(lambda: sqlstate(people, "SELECT email FROM people") == "0A000")
     assert sqlstate(people, "INSERT INTO people (id, email) VALUES (3, 'kanarie@c')") == "0A000"
 
@@ -269,7 +269,7 @@ def test_a_pinned_search_path_goes_before_that_of_the_role(people: Veil) -> None
     people.database.execute("CREATE SCHEMA shadow; CREATE TABLE shadow.people (LIKE public.people)")
     role = f'ALTER ROLE postgres IN DATABASE "{people.database.name}"'
     people.database.execute(f"{role} SET search_path = shadow, public")
-    people.execute("CREATE TABLE public.anything ()")  # DDL through pgveil: the catalogue is read again
+    people.execute("CREATE SCHEMA anything")  # DDL through pgveil: the catalogue is read again
     _wait_until(lambda: people.execute("SELECT email FROM people") == [])
     people.execute("INSERT INTO people (id, email) VALUES (3, 'kanarie@c')", options="-csearch_path=public")
     assert people.database.execute("SELECT count(*) FROM shadow.people") == [(0,)]

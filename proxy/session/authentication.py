@@ -25,7 +25,7 @@ from proxy.session.channel_binding import end_point_hash
 from proxy.session.passthrough import PassThrough
 from proxy.session.scram import SCRAM_SHA_256, SCRAM_SHA_256_PLUS, Secret
 from proxy.session.startup import SessionRequest
-from proxy.wire import backend, frontend
+from proxy.wire import backend, frontend, login
 from proxy.wire.errors import ProtocolError
 from proxy.wire.frames import (
     AUTHENTICATION,
@@ -46,7 +46,7 @@ _BACKEND_LIMITS = dict.fromkeys(
     (AUTHENTICATION, ERROR_RESPONSE, NOTICE_RESPONSE, NEGOTIATE_PROTOCOL_VERSION), AUTHENTICATION_LIMIT
 )
 _MAY_FOLLOW = (b"", b"E", b"N")  # what says nothing yet of whether the client is let in
-_UNANSWERED = (backend.AUTH_OK, backend.AUTH_SASL_FINAL)
+_UNANSWERED = (login.AUTH_OK, login.AUTH_SASL_FINAL)
 
 
 class State(enum.Enum):
@@ -165,27 +165,27 @@ class Authentication:
         """One message of the server."""
         kind, body = message[0], message[HEADER:]
         if kind == AUTHENTICATION:
-            self._authentication(message, backend.Authentication.parse(body))
+            self._authentication(message, login.Authentication.parse(body))
             return
         if kind == NEGOTIATE_PROTOCOL_VERSION:
-            agreed = backend.NegotiateProtocolVersion.parse(body)
+            agreed = login.NegotiateProtocolVersion.parse(body)
             self._minor = min(self._minor, agreed.version & 0xFFFF)
             self._extensions -= {name.decode("utf-8", "surrogateescape") for name in agreed.options}
         self.to_frontend.append(message)
         if kind == ERROR_RESPONSE:
             self.state = State.FAILED
 
-    def _authentication(self, message: bytes, request: backend.Authentication) -> None:
+    def _authentication(self, message: bytes, request: login.Authentication) -> None:
         self._check_protocol()
         if self._passthrough is not None and not self._passthrough.finished:
             message = self._passthrough.server_message(request)
-        elif request.code == backend.AUTH_CLEARTEXT_PASSWORD and not self._legs.protected:
+        elif request.code == login.AUTH_CLEARTEXT_PASSWORD and not self._legs.protected:
             raise _unprotected()
-        elif request.code == backend.AUTH_SASL:
-            self._offered(backend.AuthenticationSASL.parse(message[HEADER:]).mechanisms)
+        elif request.code == login.AUTH_SASL:
+            self._offered(login.AuthenticationSASL.parse(message[HEADER:]).mechanisms)
             return
         self.to_frontend.append(message)
-        if request.code == backend.AUTH_OK:
+        if request.code == login.AUTH_OK:
             self._accepted = True
         elif request.code not in _UNANSWERED:
             self._answers = 1
@@ -221,7 +221,7 @@ class Authentication:
         if not mechanisms:
             raise _unprotected()
         self._hides_plus = SCRAM_SHA_256_PLUS in self._offer and SCRAM_SHA_256_PLUS in hidden
-        self.to_frontend.append(backend.AuthenticationSASL(mechanisms).pack())
+        self.to_frontend.append(login.AuthenticationSASL(mechanisms).pack())
 
     def _shows_the_servers_certificate(self) -> bool:
         return (

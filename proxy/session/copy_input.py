@@ -11,9 +11,9 @@ from __future__ import annotations
 from proxy.errors import ServerError
 from proxy.session.copy import CopyTransformer
 from proxy.session.planning import Planning, Wait
-from proxy.session.replies import REFUSED_COPY, Reply
+from proxy.session.replies import REFUSED_COPY, Handler, Reply
 from proxy.session.state import State
-from proxy.wire.frames import COPY_DATA, HEADER, frame
+from proxy.wire.frames import COPY_DATA, COPY_DONE, COPY_FAIL, HEADER, frame
 from proxy.wire.frontend import CopyFail
 
 
@@ -25,6 +25,11 @@ class CopyInput:
         self._planning = planning
         self._refused: Reply | None = None  # the COPY that was ended here; what follows of it is dropped
         self._outstanding = 0  # replies at that time: more of them are of what came behind it
+        self.handlers: dict[int, Handler] = {
+            COPY_DATA: self.data,
+            COPY_DONE: self.done,
+            COPY_FAIL: self.fail,
+        }
 
     def may_stream(self) -> bool:
         """Whether a CopyData needs no edit, so that it may leave in parts."""

@@ -14,6 +14,7 @@ from proxy.sql.plan import (
     Effect,
     PrepareName,
     SetSearchPath,
+    TextPlan,
     TransactionChange,
 )
 
@@ -55,6 +56,15 @@ def apply_effects(state: State, effects: Iterable[Effect], tag: bytes) -> None:
                 state.names.cursors.pop(name.encode(), None)
             case _:
                 pass
+
+
+def note_effects(state: State, plan: TextPlan) -> None:
+    """Whether the next statement has to wait for what this one does to the session."""
+    unsettled = state.search_path.uncommitted or state.uncommitted is not None
+    for statement in plan.statements:
+        for effect in statement.effects:
+            if not isinstance(effect, TransactionChange) or (unsettled and effect.kind != "begin"):
+                state.barrier = True
 
 
 def _set_search_path(state: State, effect: SetSearchPath) -> None:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from proxy.errors import ProtocolViolation
 from proxy.session.scram import ClientPart, Secret, ServerPart, random_key
-from proxy.wire import backend, frontend
+from proxy.wire import frontend, login
 
 
 class PassThrough:
@@ -40,7 +40,7 @@ class PassThrough:
 
     def offer(self) -> bytes:
         """What the client may choose from."""
-        return backend.AuthenticationSASL(self._server.mechanisms).pack()
+        return login.AuthenticationSASL(self._server.mechanisms).pack()
 
     def client_message(self, body: bytes) -> bytes:
         """The body of a `p` message of the client; returns the frame to send upstream. Raises ServerError."""
@@ -55,17 +55,17 @@ class PassThrough:
         self._proved = client_key is not None
         return frontend.SASLResponse(self._client.client_final(client_key or random_key())).pack()
 
-    def server_message(self, request: backend.Authentication) -> bytes:
+    def server_message(self, request: login.Authentication) -> bytes:
         """An authentication request of the server; returns the frame to send to the client."""
-        if request.code == backend.AUTH_SASL_CONTINUE and not self._client.salt:
+        if request.code == login.AUTH_SASL_CONTINUE and not self._client.salt:
             self._client.server_first(request.data)
             challenge = self._server.challenge(self._client.salt, self._client.iterations)
-            return backend.Authentication(backend.AUTH_SASL_CONTINUE, challenge).pack()
-        if request.code == backend.AUTH_SASL_FINAL and self._secret is not None and self._proved:
+            return login.Authentication(login.AUTH_SASL_CONTINUE, challenge).pack()
+        if request.code == login.AUTH_SASL_FINAL and self._secret is not None and self._proved:
             self._client.server_final(request.data, self._secret.server_key)
             final = self._server.server_final(self._secret.server_key)
             self.finished = True
-            return backend.Authentication(backend.AUTH_SASL_FINAL, final).pack()
+            return login.Authentication(login.AUTH_SASL_FINAL, final).pack()
         raise ProtocolViolation("unexpected authentication request of the upstream server")
 
     def _stored_key(self) -> bytes:

@@ -13,6 +13,7 @@ class Pipe:
 
     request = None
     reading = True
+    waiting = False
     idle = False
 
     def __init__(self) -> None:

@@ -34,11 +34,13 @@ class Wait(Exception):
     """The message cannot be judged before outstanding replies, or an errand of the shell, are done.
 
     `flush`: the server has to be made to answer. `inquiry`: what it has to be asked.
+    `taken`: the message itself is done with; what is behind it waits.
     """
 
-    def __init__(self, *, flush: bool = False, inquiry: Inquiry | None = None) -> None:
+    def __init__(self, *, flush: bool = False, inquiry: Inquiry | None = None, taken: bool = False) -> None:
         super().__init__("wait")
         self.flush = flush
+        self.taken = taken
         self.inquiry = inquiry
 
 
@@ -139,7 +141,8 @@ class Planning:
 
     def _read_catalog(self, names: frozenset[str] | None) -> NoReturn:
         self.asked.add(_Errand.CATALOG)
-        self._state.ask(RefreshCatalog(names), self._resume)
+        patient = self._state.status == _IDLE and self._state.uncommitted is None
+        self._state.ask(RefreshCatalog(names, patient), self._resume)
         self._state.catalog_changed = False
         self._read_again = names is None
         raise Wait

@@ -94,6 +94,7 @@ BIND = Reply(Kind.BIND)
 ENDS_WITH_READY = Kind.QUERY | Kind.SYNC | Kind.FUNCTION_CALL
 
 Replies = deque[Reply]
+Handler = Callable[[bytes, int, int], bytes | None]  # a message and its replacement (None: as it came)
 
 
 def drop_until_sync(replies: Replies) -> bool:
@@ -105,17 +106,3 @@ def drop_until_sync(replies: Replies) -> bool:
         if (undo := dropped[i].undo) is not None:
             undo(i == 0)
     return bool(replies)
-
-
-def original_position(widths: Widths, position: int) -> int:
-    """A character position (from 1) in the server's text as one in the client's text.
-
-    Within what was replaced it is the place where that begins.
-    """
-    client, server = 0, 0
-    for origin, sent in widths:
-        if position - 1 < server + sent:
-            return client + (position - 1 - server if origin else 0) + 1
-        client += origin
-        server += sent
-    return client + 1

@@ -9,9 +9,13 @@ from crypto.manager import KeyNeed
 
 @dataclass(frozen=True, slots=True)
 class RefreshCatalog:
-    """Read the catalogue again; `names` (None: in any case) if relations of these names exist by now."""
+    """Read the catalogue again; `names` (None: in any case) if relations of these names exist by now.
+
+    `patient`: the session has no transaction open, so that it can wait for locks of others.
+    """
 
     names: frozenset[str] | None
+    patient: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,15 @@ from dataclasses import replace
 
 from policy.binding import BoundField
 from proxy.errors import ServerError
-from proxy.protector import BINARY, TEXT, Protector
+from proxy.openers import Openers
+from proxy.protector import Protector
 from proxy.session.copy import ColumnTransform, CopyOptions, CopyTransformer, Transform, copy_transformer
 from proxy.session.names import Statement
 from proxy.session.state import State
 from proxy.sql.plan import CopyPlan, Described, ResultColumn, Results, TextPlan
+from proxy.values import Settings
 from proxy.wire.backend import FieldDescription, ParameterDescription, RowDescription
-from proxy.wire.frontend import format_of
+from proxy.wire.frontend import BINARY, TEXT, format_of
 from proxy.wire.rows import RowRewriter, make_row_rewriter
 
 Rewriter = RowRewriter
@@ -39,29 +41,29 @@ class Contradiction(ServerError):
 def row_rewriter(state: State, results: Results, width: int, formats: tuple[int, ...]) -> RowRewriter | None:
     """The rewriter of rows of so many columns; None if none of them is protected. Raises Contradiction.
 
-    It is kept with the protector whose openers it holds.
+    It is kept with the openers that it holds.
     """
-    protector = state.protector
+    openers = state.openers
     place = (id(results), width, formats)
-    if (kept := protector.rewriters.get(place)) is None:
-        kept = (results, _make_rewriter(protector, results, width, formats))
-        if len(protector.rewriters) >= _KEPT:
-            protector.rewriters.clear()
-        protector.rewriters[place] = kept
+    if (kept := openers.rewriters.get(place)) is None:
+        kept = (results, _make_rewriter(openers, results, width, formats))
+        if len(openers.rewriters) >= _KEPT:
+            openers.rewriters.clear()
+        openers.rewriters[place] = kept
     return kept[1]
 
 
 def _make_rewriter(
-    protector: Protector, results: Results, width: int, formats: tuple[int, ...]
+    openers: Openers, results: Results, width: int, formats: tuple[int, ...]
 ) -> RowRewriter | None:
     columns = results.fit(width)
     if columns is None:
         raise Contradiction(f"It has {width} columns.")
-    openers = [
-        None if column is None else protector.opener(column, format_of(formats, i))
+    transforms = [
+        None if column is None else openers.opener(column, format_of(formats, i))
         for i, column in enumerate(columns)
     ]
-    return make_row_rewriter(openers) if any(openers) else None
+    return make_row_rewriter(transforms) if any(transforms) else None
 
 
 def described(state: State, body: bytes, results: Results | None) -> Described:
@@ -81,7 +83,7 @@ def described(state: State, body: bytes, results: Results | None) -> Described:
 
 
 def describe_rows(state: State, description: RowDescription, results: Results | None) -> RowDescription:
-    """The description as the application has to see it. Raises Contradiction (rule 3 of backend.py)."""
+    """The description as the application has to see it. Raises Contradiction (rule 2 of answers.py)."""
     columns = (None,) * len(description.fields) if results is None else results.fit(len(description.fields))
     if columns is None:
         raise Contradiction(f"It has {len(description.fields)} columns.")
@@ -154,7 +156,10 @@ def require_copies(state: State, plan: TextPlan) -> None:
 def copy_in(state: State, plan: CopyPlan) -> CopyTransformer:
     """Encrypts the rows that the client sends."""
     options = _options(state, plan)
-    protector, wire_format = _protector(state, options)
+    wire_format = _wire_format(options)
+    protector = state.protector
+    if options.encoding != state.settings.encoding:
+        protector = Protector(protector.keyring, _settings(state, options))
     unreadable = [None if column is None else _unreadable(column.fields[0]) for column in plan.columns]
     return copy_transformer(
         replace(options, unreadable=tuple(unreadable)),
@@ -175,21 +180,26 @@ def copy_out(state: State, plan: CopyPlan) -> CopyTransformer:
 
 def copy_openers(state: State, plan: CopyPlan) -> list[Callable[[bytes], bytes] | None]:
     """What opens the columns of a COPY TO, with the keys that there are now."""
-    protector, wire_format = _protector(state, _options(state, plan))
+    options = _options(state, plan)
+    wire_format = _wire_format(options)
+    openers = state.openers
+    if options.encoding != state.settings.encoding:
+        openers = Openers(openers.keyring, _settings(state, options))
 
     def opener(column: ResultColumn) -> Transform:
-        one, all_ = protector.opener(column, wire_format), protector.column_opener(column, wire_format)
+        one, all_ = openers.opener(column, wire_format), openers.column_opener(column, wire_format)
         return one if all_ is None else ColumnTransform(one, all_)
 
     return _transforms(plan, opener)
 
 
-def _protector(state: State, options: CopyOptions) -> tuple[Protector, int]:
-    """A protector for rows in the encoding of the COPY, and the format of its values."""
-    protector = state.protector
-    if options.encoding != state.settings.encoding:
-        protector = Protector(protector.keyring, replace(state.settings, encoding=options.encoding))
-    return protector, BINARY if options.format == "binary" else TEXT
+def _settings(state: State, options: CopyOptions) -> Settings:
+    """Those of the session, but for the encoding of the COPY."""
+    return replace(state.settings, encoding=options.encoding)
+
+
+def _wire_format(options: CopyOptions) -> int:
+    return BINARY if options.format == "binary" else TEXT
 
 
 def _transforms(

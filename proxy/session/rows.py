@@ -1,7 +1,7 @@
 """The rows of results and of COPY TO: opened as the reply at hand says.
 
 Rule 1  A value that does not open is an error of its statement: what the server still sends for it is
-        dropped, and an open transaction is made to fail, too (backend.py).
+        dropped, and an open transaction is made to fail, too (answers.py).
 Rule 2  A key that the snapshot lacks is asked for once; the rows wait for it.
 """
 

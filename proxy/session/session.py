@@ -44,6 +44,12 @@ class Session:
         return self._frontend.reading
 
     @property
+    def waiting(self) -> bool:
+        """Whether something that the client has sent is still to be sent on."""
+        state = self._state
+        return self._frontend.waiting or (state.script is not None and not state.taking_copy)
+
+    @property
     def closing(self) -> bool:
         """Whether the session ends, once `to_frontend` is sent."""
         return self._state.closing
@@ -133,7 +139,7 @@ class Session:
         if not state.replies:
             state.barrier = state.uncommitted is not None and state.status == _IDLE  # a Sync ends it
             state.names.replaced.clear()
-        if self._frontend.waiting and not state.requests:
+        if (self._frontend.waiting or state.script is not None) and not state.requests:
             self._guarded(self._frontend.resume)
         if self._shutting_down and not state.replies:
             self._end_if_idle()

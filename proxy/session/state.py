@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 
 from crypto.keyring import Keyring
 from proxy.errors import ServerError
+from proxy.openers import Openers
 from proxy.protector import Protector
 from proxy.session.copy import CopyTransformer
 from proxy.session.inquiry import Answer, Inquiry
 from proxy.session.names import Names
 from proxy.session.replies import SYNC, Replies
 from proxy.session.requests import Request
+from proxy.session.script import Script
 from proxy.session.search_path import SearchPath
 from proxy.session.startup_options import initial_search_path
 from proxy.session.uncommitted import Uncommitted
@@ -72,6 +74,7 @@ class State:
         )  # names of temporary tables, as far as they were asked for
         self.unseen = False  # it has to be asked for (inquiry.py)
         self.inquiry: Inquiry | None = None  # which is being answered
+        self.script: Script | None = None  # the simple query that is being sent in parts
         self.owes_ready = False  # the simple query that waited for it has failed with it
         self.copy_in: CopyTransformer | None = None
         self.copy_skipped = 0  # rows of the COPY at hand that ON_ERROR ignore has left out here
@@ -82,6 +85,7 @@ class State:
         self._reported = {"DateStyle": "ISO, MDY", "IntervalStyle": "postgres", "TimeZone": "UTC"}
         self._settings = Settings("utf-8", "ISO, MDY", "postgres", "UTC")
         self._protector: Protector | None = None
+        self._openers: Openers | None = None
         self._view: SessionView | None = None
         self._view_version = -1  # of the search_path that the view was made of
         self.backslash_quotes = False  # standard_conforming_strings is off
@@ -114,7 +118,7 @@ class State:
             reported["IntervalStyle"],
             reported["TimeZone"],
         )
-        self._protector = None
+        self._protector = self._openers = None
 
     @property
     def settings(self) -> Settings:
@@ -127,6 +131,14 @@ class State:
         if self._protector is None or self._protector.keyring is not keyring:
             self._protector = Protector(keyring, self._settings)
         return self._protector
+
+    @property
+    def openers(self) -> Openers:
+        """The same, for what is opened."""
+        keyring = self.context.keyring()
+        if self._openers is None or self._openers.keyring is not keyring:
+            self._openers = Openers(keyring, self._settings)
+        return self._openers
 
     def end_of_transaction(self) -> None:
         """ReadyForQuery says idle: what an implicit transaction has set is kept, unless it failed."""

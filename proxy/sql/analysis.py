@@ -10,7 +10,7 @@ from policy.catalog import Relation
 from proxy.errors import Refused
 from proxy.sql.calls import require_all_judged
 from proxy.sql.catalog_types import CatalogTypes
-from proxy.sql.context import APART, Context, UnknownRelations, UnreadView, Unseen
+from proxy.sql.context import APART, Apart, Context, MaybeOld, UnknownRelations, UnreadView, Unseen
 from proxy.sql.default_texts import DefaultTexts
 from proxy.sql.mentions import Mentions
 from proxy.sql.parse import Node, Parsed, SyntaxFailure, ast, parse
@@ -88,7 +88,7 @@ class Analyser:
             return Analysis(UNKNOWN, None)
         try:
             context, plans = self._passes(parsed, session)
-        except UnreadView:
+        except MaybeOld:
             if looked_for is None:
                 raise
             raise UnknownRelations(frozenset()) from None
@@ -166,7 +166,7 @@ class Analyser:
             if len(context.roles.by_offset) == before:
                 break
         if context.roles.by_offset and len(context.parsed.statements) > 1:
-            raise Refused(
+            raise Apart(
                 "PREPARE of a statement with protected values has to be sent alone",
                 hint="Send it apart from other statements.",
             )

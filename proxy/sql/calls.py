@@ -230,8 +230,11 @@ class Call:
 
 def require_no_call(context: Context, name: str, row: Value) -> None:
     """`row.name`, where that is no column, is name(row): PostgreSQL documentation, 8.16.5."""
-    known = name in context.binding.catalog.signatures
-    if known or any(function.name == name for function in context.binding.policy.functions.values()):
+    catalog = context.binding.catalog
+    given = [catalog.relations.get(signature.returns) for signature in catalog.signatures.get(name, ())]
+    columns = [column for relation in given if relation is not None for column in context.columns(relation)]
+    listed = any(function.name == name for function in context.binding.policy.functions.values())
+    if listed or any(value.protected for _, value in columns):
         refuse_statement(
             f"{name}() called as a column cannot be followed",
             f"Write {name}(…), with the row as its argument.",

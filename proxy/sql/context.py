@@ -23,7 +23,11 @@ SERVER_SCHEMAS = SYSTEM_SCHEMAS | {"pg_toast", "pg_temp"}
 APART = "Send it apart from the statement that makes it, and after that."
 
 
-class Unseen(Refused):
+class Apart(Refused):
+    """Refused for the statements that stand in one text with it: alone it may be another matter."""
+
+
+class Unseen(Apart):
     """The open transaction, or the text itself, has changed what a name means, and that was not seen yet."""
 
     def __init__(
@@ -37,7 +41,11 @@ class Unseen(Refused):
         super().__init__(message, sqlstate=sqlstate, detail=detail, hint=hint)
 
 
-class UnreadView(Refused):
+class MaybeOld(Refused):
+    """A refusal because of what the snapshot shows: it holds where the catalogue was read again for it."""
+
+
+class UnreadView(MaybeOld):
     """A view whose definition could not be read with the catalogue."""
 
     def __init__(self, view: Relation) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from policy.binding import BoundField
 from policy.storage import is_sealed
 from proxy.sql.context import Context
-from proxy.sql.expressions import condition, infer, stands_alone
+from proxy.sql.expressions import condition, infer
+from proxy.sql.operators import stands_alone
 from proxy.sql.parse import Node, ast
 from proxy.sql.plan import SetSearchPath, SettingChange, Use
 from proxy.sql.queries import target_list, with_clause

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from pglast.enums import A_Expr_Kind, SubLinkType
+from pglast.enums import SubLinkType
 
-from policy.types import LogicalType
 from proxy.sql.array_literal import array_of_literals
 from proxy.sql.calls import require_no_call
-from proxy.sql.comparisons import compare, compare_elements, meet_in_list, nullif
+from proxy.sql.column_references import column
+from proxy.sql.comparisons import compare
 from proxy.sql.conditions import require_condition
+from proxy.sql.constants import constant, open_value, parameter
 from proxy.sql.context import Context, children
 from proxy.sql.functions import function_call
 from proxy.sql.json_constructors import CONSTRUCTORS
-from proxy.sql.json_functions import beside_documents, json_operation
+from proxy.sql.json_functions import beside_documents
+from proxy.sql.operators import EQUALITY, operation, stands_alone
 from proxy.sql.parse import Node, ast
-from proxy.sql.scope import SYSTEM_COLUMNS, Scope
+from proxy.sql.scope import Scope
 from proxy.sql.unify import left as left_query
 from proxy.sql.unify import unify, with_cast
 from proxy.sql.value import (
@@ -28,7 +30,6 @@ from proxy.sql.value import (
     Value,
     require_deterministic,
     require_plain,
-    require_usable,
 )
 
 
@@ -53,78 +54,6 @@ def condition(context: Context, scope: Scope, node: Node, clause: str) -> None:
     require_condition(context, node, infer(context, scope, node), f"use as a condition in {clause}")
 
 
-# --- leaves ----------------------------------------------------------------------------------------------
-
-
-def _constant(context: Context, scope: Scope, node: Node) -> Value:
-    if node.isnull:
-        return NULL
-    if isinstance(node.val, ast.BitString):
-        return PLAIN
-    return _open(context, Open(context.parsed.constant_at(node), type=_literal_type(node.val)))
-
-
-def _literal_type(value: Node) -> LogicalType | None:
-    """The type that a literal has by its spelling (PostgreSQL documentation, 4.1.2); None: a string."""
-    if isinstance(value, ast.Integer):
-        return LogicalType("int4")
-    if isinstance(value, ast.Boolean):
-        return LogicalType("bool")
-    if isinstance(value, ast.Float):
-        digits = value.fval.removeprefix("-")
-        return LogicalType("int8" if digits.isdigit() and int(digits) < 1 << 63 else "numeric")
-    return None
-
-
-def _parameter(context: Context, scope: Scope, node: Node) -> Value:
-    return _open(context, Open(node.location, parameter=node.number))
-
-
-def _open(context: Context, open_value: Open) -> Value:
-    return context.roles.of(open_value) or Value(opens=(open_value,))
-
-
-def _column(context: Context, scope: Scope, node: Node) -> Value:
-    names = [part.sval if isinstance(part, ast.String) else "*" for part in node.fields]
-    value = _column_by_name(context, scope, names)
-    for field in value.fields:
-        context.touched.add(field)
-        require_usable(field, "any use of the values")
-    return value
-
-
-def _column_by_name(context: Context, scope: Scope, names: list[str]) -> Value:
-    """A column, a whole row by its table's name, or PLAIN for a name that nothing protected has."""
-    if names[-1] == "*":
-        source = scope.source(names[-2], names[-3] if len(names) > 2 else "") if len(names) > 1 else None
-        return source.row if source is not None else _whole_scope(scope)
-    if len(names) == 1:
-        value = scope.column(names[0])
-        if value is None and (whole := scope.source(names[0])) is not None:
-            return whole.row
-        return value if value is not None else _unknown_column(context, scope, names)
-    source = scope.source(names[-2], names[-3] if len(names) > 2 else "")
-    value = source.column(names[-1]) if source is not None else None
-    if value is None:
-        require_no_call(context, names[-1], source.row if source is not None else PLAIN)
-    if value is None and (source is None or not source.opaque):
-        return _unknown_column(context, scope, names)
-    return value or PLAIN
-
-
-def _unknown_column(context: Context, scope: Scope, names: list[str]) -> Value:
-    """A name that no source has: a new column that the snapshot lacks, or an error of the statement."""
-    if names[-1] not in SYSTEM_COLUMNS:
-        written = ".".join(names[-2:]) if len(names) > 1 else f'"{names[0]}"'
-        context.unknown_column(names[-1], scope.all_sources(), written)
-    return PLAIN
-
-
-def _whole_scope(scope: Scope) -> Value:
-    columns = scope.star().columns
-    return Value(row=tuple(columns)) if any(value.protected for _, value in columns) else PLAIN
-
-
 # --- casts, alternatives, rows ---------------------------------------------------------------------------
 
 
@@ -133,7 +62,7 @@ def _cast(context: Context, scope: Scope, node: Node) -> Value:
     if value.null:  # NULL itself, or alternatives that all are
         constant = isinstance(node.arg, ast.A_Const)
         offset = context.parsed.constant_at(node.arg) if constant else node.arg.location
-        value = _open(context, Open(offset, null=True))
+        value = open_value(context, Open(offset, null=True))
     if not (value.protected or value.opens or value.wholes):
         return value if value.null else PLAIN
     site = context.cast_site(node.typeName)
@@ -228,89 +157,11 @@ def _indirection(context: Context, scope: Scope, node: Node) -> Value:
     return PLAIN
 
 
-def stands_alone(*nodes: Node) -> bool:
-    """Whether one of these is a literal or a parameter under a cast, and nothing else."""
-    alone = ast.A_Const | ast.ParamRef | ast.A_ArrayExpr
-    return any(isinstance(node, ast.TypeCast) and isinstance(node.arg, alone) for node in nodes)
+# --- operators and tests ---------------------------------------------------------------------------------
 
 
-# --- comparisons -----------------------------------------------------------------------------------------
-
-_EQUALITY = frozenset({"=", "<>", "!="})
-
-
-def _operator(node: Node) -> str:
-    names = [part.sval for part in node.name]
-    return names[-1] if len(names) == 1 or names[0] == "pg_catalog" else ".".join(names)
-
-
-def _expression(context: Context, scope: Scope, node: Node) -> Value:
-    kind, operator = node.kind, _operator(node)
-    if kind == A_Expr_Kind.AEXPR_OP and node.lexpr is None and operator in "+-":
-        return _sign(context, scope, node, operator)
-    if kind == A_Expr_Kind.AEXPR_IN and operator in _EQUALITY:
-        left = infer(context, scope, node.lexpr)
-        items = [infer(context, scope, item) for item in node.rexpr]
-        for item in items:
-            compare(left, item, context.roles, "IN", operator=operator)
-        meet_in_list(context.roles, [left, *items])
-        return PLAIN
-    left, right = infer(context, scope, node.lexpr), _side(context, scope, node.rexpr)
-    alone = stands_alone(node.lexpr, node.rexpr)
-    if kind == A_Expr_Kind.AEXPR_NULLIF:
-        compare(left, right, context.roles, "NULLIF")
-        return nullif(left, right, context.roles)
-    if kind in (A_Expr_Kind.AEXPR_DISTINCT, A_Expr_Kind.AEXPR_NOT_DISTINCT):
-        compare(left, right, context.roles, "IS DISTINCT FROM", alone=alone)
-        return PLAIN
-    if kind == A_Expr_Kind.AEXPR_OP and operator in _EQUALITY:
-        construct = f'comparison with "{operator}"'
-        compare(left, right, context.roles, construct, operator=operator, alone=alone)
-        return PLAIN
-    if kind in (A_Expr_Kind.AEXPR_OP_ANY, A_Expr_Kind.AEXPR_OP_ALL) and operator in _EQUALITY:
-        compare_elements(left, right, context.roles, f"{operator} ANY/ALL", operator)
-        return PLAIN
-    documents = kind == A_Expr_Kind.AEXPR_OP and (left.json or right.json)
-    if documents and (value := json_operation(node, operator, left, right)) is not None:
-        return value
-    construct, hint = _refused_operator(kind, operator)
-    require_plain(left, construct, hint)
-    require_plain(right, construct, hint)
-    return PLAIN
-
-
-def _side(context: Context, scope: Scope, node: Node) -> Value:
-    if isinstance(node, tuple):  # BETWEEN's two bounds
-        for item in node:
-            require_plain(infer(context, scope, item), "BETWEEN", HINTS["order"])
-        return PLAIN
-    return infer(context, scope, node)
-
-
-def _refused_operator(kind: A_Expr_Kind, operator: str) -> tuple[str, str]:
-    if kind in (A_Expr_Kind.AEXPR_LIKE, A_Expr_Kind.AEXPR_ILIKE, A_Expr_Kind.AEXPR_SIMILAR):
-        return "matching by pattern", HINTS["pattern"]
-    if operator in ("<", ">", "<=", ">=") or "BETWEEN" in kind.name:
-        return f'the range operator "{operator}"', HINTS["order"]
-    return f'the operator "{operator}"', HINTS["function"]
-
-
-def _sign(context: Context, scope: Scope, node: Node, operator: str) -> Value:
-    """A sign that is no part of a number to the grammar; `+5` is one literal all the same, as `-5` is."""
-    if operator == "+" and _signs_a_number(context, node):
-        return _open(context, Open(node.location, type=_literal_type(node.rexpr.val)))
-    value = infer(context, scope, node.rexpr)
-    require_plain(value, "a sign before the value", "Write the number as one literal or parameter.")
-    return PLAIN
-
-
-def _signs_a_number(context: Context, node: Node) -> bool:
-    tokens = context.parsed.tokens
-    index = context.parsed.token_at(node.location)
-    if index is None or tokens[index].text != "+" or not isinstance(node.rexpr, ast.A_Const):
-        return False
-    number = tokens[index + 1]
-    return number.name in ("ICONST", "FCONST") and number.start == context.parsed.constant_at(node.rexpr)
+def _operation(context: Context, scope: Scope, node: Node) -> Value:
+    return operation(context, scope, node, infer)
 
 
 def _boolean(context: Context, scope: Scope, node: Node) -> Value:
@@ -349,7 +200,7 @@ def _sublink(context: Context, scope: Scope, node: Node) -> Value:
     left = infer(context, scope, node.testexpr)
     right = Value(row=tuple(item.columns)) if left.row is not None else values[0] if values else PLAIN
     operator = [part.sval for part in node.operName][-1] if node.operName else "="
-    if operator not in _EQUALITY:
+    if operator not in EQUALITY:
         require_plain(left, f'the operator "{operator}"', HINTS["order"])
         require_plain(right, f'the operator "{operator}"', HINTS["order"])
         return PLAIN
@@ -390,20 +241,20 @@ def _constructor(context: Context, scope: Scope, node: Node) -> Value:
 
 _RULES: dict[type, Callable[[Context, Scope, Node], Value]] = {
     ast.A_ArrayExpr: _array,
-    ast.A_Const: _constant,
-    ast.A_Expr: _expression,
+    ast.A_Const: constant,
+    ast.A_Expr: _operation,
     ast.A_Indirection: _indirection,
     ast.BoolExpr: _boolean,
     ast.BooleanTest: _boolean_test,
     ast.CaseExpr: _case,
     ast.CoalesceExpr: _coalesce,
     ast.CollateClause: _collate,
-    ast.ColumnRef: _column,
+    ast.ColumnRef: column,
     ast.FuncCall: _function,
     ast.GroupingFunc: _grouping,
     ast.NamedArgExpr: _named_argument,
     ast.NullTest: _null_test,
-    ast.ParamRef: _parameter,
+    ast.ParamRef: parameter,
     ast.RowExpr: _row,
     ast.SetToDefault: _default,
     ast.SubLink: _sublink,

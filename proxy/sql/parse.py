@@ -42,6 +42,14 @@ class Parsed:
         """Offset of a constant. pglast's nodes of constants hold none, so that it is kept apart."""
         return self.constants[id(node)]
 
+    def text_of(self, node: Node) -> str | None:
+        """The text of one of the statements, with what stands before it; None for another node."""
+        index = next((i for i, statement in enumerate(self.statements) if statement is node), None)
+        if index is None:
+            return None
+        ends = cuts(self.text)
+        return self.text[ends[index - 1] if index else 0 : ends[index]]
+
     def token_at(self, offset: int) -> int | None:
         """Index of the token that starts at a character offset."""
         low, high = 0, len(self.tokens)
@@ -86,6 +94,12 @@ def parse(text: str) -> Parsed:
     if not text.isascii():
         constants = _in_characters(text, constants)
     return Parsed(text, statements, tokens, constants)
+
+
+def cuts(text: str) -> list[int]:
+    """Where each statement of a text ends, its semicolon included."""
+    ends = [part.stop for part in parser.split(text, only_slices=True)]
+    return [end + 1 if text[end : end + 1] == ";" else end for end in ends]
 
 
 def parses(text: str) -> bool:

@@ -10,9 +10,10 @@ from pathlib import Path
 from pglast import parser
 
 from policy.binding import Binding, BoundField
-from proxy.errors import ServerError
+from proxy.errors import Refused, ServerError
 from proxy.sql.analysis import SessionView
-from proxy.sql.context import Unseen
+from proxy.sql.context import Apart, Unseen
+from proxy.sql.parts import parts_of
 from proxy.sql.plan import (
     CatalogChange,
     CopyPlan,
@@ -31,6 +32,8 @@ _META_COMMAND = re.compile(r"^\\.*$", re.MULTILINE)
 _COPY_ROWS = re.compile(
     r"(^\s*COPY\b[^;]*\bFROM\s+stdin\b[^;]*;\n)(.*?^\\\.$)", re.IGNORECASE | re.MULTILINE | re.DOTALL
 )
+_ONE_BY_ONE = "In a session each statement of a text is judged when those before it are done."
+_EXPLAIN = "Explain the statements apart."
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,12 @@ class Explanation:
 
 def explain(binding: Binding, text: str, search_path: tuple[str, ...]) -> Explanation:
     """Explain a text. Raises the ServerError that refuses it."""
-    planned = Planner(binding).plan(text.encode(), SessionView(search_path), final=True)
+    try:
+        planned = Planner(binding).plan(text.encode(), SessionView(search_path), final=True)
+    except Apart as apart:
+        if len(parts_of(text)) < 2:
+            raise
+        raise Refused(apart.message, sqlstate=apart.sqlstate, detail=_ONE_BY_ONE, hint=_EXPLAIN) from None
     plan = planned.plan
     return Explanation(
         _sent(planned, text),

@@ -76,7 +76,7 @@ def _judge(context: Context, node: Node, language: str, parsed_body: Node, body:
     if not worded and not any(_RUNS_SQL.search(text) for text in texts):
         return None
     try:
-        code = _read(context, language, parsed_body, body)
+        code = _read(context, node, language, parsed_body, body)
     except Unreadable:
         code = None
     if code is None:
@@ -91,11 +91,11 @@ def _judge(context: Context, node: Node, language: str, parsed_body: Node, body:
     return code
 
 
-def _read(context: Context, language: str, parsed_body: Node, body: Node) -> Code:
+def _read(context: Context, node: Node, language: str, parsed_body: Node, body: Node) -> Code:
     if parsed_body is not None:
         return read_nodes(parsed_body)
-    if language == "plpgsql" and len(context.parsed.statements) == 1:
-        return read_plpgsql(context.parsed.text)
+    if language == "plpgsql" and (text := context.parsed.text_of(node)) is not None:
+        return read_plpgsql(text)
     if language == "sql" and body is not None:
         return read_sql("".join(item.sval for item in descendants(body) if isinstance(item, ast.String)))
     raise Unreadable
@@ -108,7 +108,8 @@ def _words_name(context: Context, node: Node) -> bool:
     def named(text: str) -> bool:
         return context.mentions(text) or context.mentions(joined(text))
 
-    return any(in_any_spelling(text, named) for text in (context.parsed.text, *bodies))
+    text = context.parsed.text_of(node) or context.parsed.text
+    return any(in_any_spelling(text, named) for text in (text, *bodies))
 
 
 def _protected(context: Context, named: Named) -> bool:

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping
 from typing import NoReturn
 
 from policy import guard
-from policy.binding import BoundField
+from policy.binding import BoundField, interchangeable
 from policy.catalog import Relation
 from policy.conversions import holds
 from policy.model import Field, Mode
 from policy.storage import LONGEST, widened
 from policy.types import TYPES, LogicalType
 from proxy.errors import Refused
-from proxy.sql.context import Context, descendants, logical_type, refuse_statement
+from proxy.sql.context import Context, MaybeOld, descendants, logical_type, refuse_statement
 from proxy.sql.expressions import condition, infer
 from proxy.sql.parse import Node, ast, parse
 from proxy.sql.plan import CatalogChange, Use
@@ -286,9 +286,11 @@ def _command(
     if kind in ("AT_AttachPartition", "AT_AddInherit"):
         context.unknown_columns = True  # judged by a fresh snapshot: rare, and what is old here would leak
     if kind == "AT_AttachPartition":
-        _require_same_fields(context, columns, dict(_columns_of(context, definition.name)))
+        child = dict(_columns_of(context, definition.name))
+        if not context.future:  # a table of the policy that is not there yet: that is said later
+            _require_same_fields(columns, child, definition.name.relname)
     elif kind == "AT_AddInherit":
-        _require_same_fields(context, dict(_columns_of(context, definition)), columns)
+        _require_same_fields(dict(_columns_of(context, definition)), columns, "the table")
 
 
 def _columns_of(context: Context, node: Node) -> Columns:
@@ -296,11 +298,29 @@ def _columns_of(context: Context, node: Node) -> Columns:
     return context.columns(relation) if relation is not None else []
 
 
-def _require_same_fields(context: Context, parent: Mapping[str, Value], child: Mapping[str, Value]) -> None:
-    """A child holds rows of its parent: it has to protect the same columns."""
+def _require_same_fields(parent: Mapping[str, Value], child: Mapping[str, Value], table: str) -> None:
+    """A child holds rows of its parent: it has to protect the same columns, and in the same way."""
     for name, value in parent.items():
-        if value.field is not None and child.get(name, PLAIN).field is None:
-            refuse(value.field, "a child table that does not protect it", "Encrypt the child's rows first.")
+        if value.field is None:
+            continue
+        own = child.get(name, PLAIN).field
+        if own is not None and interchangeable(own.field, value.field.field):
+            continue
+        how = "does not protect it" if own is None else "protects it otherwise"
+        try:
+            refuse(value.field, f"a child table that {how}", _named(value.field.field, table))
+        except Refused as refused:
+            raise MaybeOld(refused.message, detail=refused.detail, hint=refused.hint) from None
+
+
+def _named(field: Field, table: str) -> str:
+    """How a child table is protected before it is one."""
+    written = {"class": field.field_class.name, "type": field.type, "id": field.id, "key": field.key}
+    line = ", ".join(f"{key}: {value}" for key, value in written.items() if value is not None)
+    return (
+        f"Name {table} in the policy, too, before it holds rows, with {field.column}: {{{line}}}. "
+        "Or make it with CREATE TABLE ... PARTITION OF, or INHERITS, which needs no line of policy."
+    )
 
 
 def _alter_type(context: Context, field: BoundField, node: Node) -> None:

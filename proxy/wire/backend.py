@@ -4,7 +4,8 @@
 `pack` returns the whole frame. Names and texts are bytes, in the client's encoding.
 A repr leaves out what may hold a value.
 ParseComplete, BindComplete, CloseComplete, NoData, EmptyQueryResponse, PortalSuspended and CopyDone
-have no body: `frame(NO_DATA)`. CopyData is the same as the frontend's.
+have no body: `frame(NO_DATA)`. CopyData is the same as the frontend's. What comes before the first
+ReadyForQuery stands in `login.py`.
 """
 
 from __future__ import annotations
@@ -16,8 +17,6 @@ from typing import ClassVar, Self
 
 from proxy.wire.errors import ProtocolError
 from proxy.wire.frames import (
-    AUTHENTICATION,
-    BACKEND_KEY_DATA,
     COMMAND_COMPLETE,
     COPY_BOTH_RESPONSE,
     COPY_IN_RESPONSE,
@@ -25,7 +24,6 @@ from proxy.wire.frames import (
     DATA_ROW,
     ERROR_RESPONSE,
     FUNCTION_CALL_RESPONSE,
-    NEGOTIATE_PROTOCOL_VERSION,
     NOTICE_RESPONSE,
     NOTIFICATION_RESPONSE,
     PARAMETER_DESCRIPTION,
@@ -45,7 +43,6 @@ from proxy.wire.reader import (
     pack_value,
     pack_values,
 )
-from proxy.wire.startup import SECRET_SIZES
 
 _FIELD = Struct("!IhIhih")  # table OID, attribute number, type OID, typlen, typmod, format
 _BYTE = Struct("!B")
@@ -239,97 +236,6 @@ class ParameterStatus:
 
     def pack(self) -> bytes:
         return frame(PARAMETER_STATUS, pack_string(self.name) + pack_string(self.value))
-
-
-@dataclass(frozen=True, slots=True)
-class BackendKeyData:
-    """What a CancelRequest must name: 4 bytes of secret, up to 256 from protocol 3.2 on."""
-
-    pid: int
-    secret: bytes = field(repr=False)
-
-    @classmethod
-    def parse(cls, body: Buffer) -> BackendKeyData:
-        reader = Reader(body)
-        message = cls(reader.number(INT32), reader.rest())
-        if len(message.secret) not in SECRET_SIZES:
-            raise ProtocolError("invalid length of query cancel key")
-        return message
-
-    def pack(self) -> bytes:
-        return frame(BACKEND_KEY_DATA, INT32.pack(self.pid) + self.secret)
-
-
-@dataclass(frozen=True, slots=True)
-class NegotiateProtocolVersion:
-    """The newest version that the server speaks, and the options (`_pq_.*`) that it does not know."""
-
-    version: int
-    options: tuple[bytes, ...] = ()
-
-    @classmethod
-    def parse(cls, body: Buffer) -> NegotiateProtocolVersion:
-        reader = Reader(body)
-        version, count = reader.number(INT32), reader.number(INT32)
-        if not 0 <= count <= len(reader.data):
-            raise ProtocolError("invalid number of protocol options")
-        message = cls(version, tuple([reader.string() for _ in range(count)]))
-        reader.end()
-        return message
-
-    def pack(self) -> bytes:
-        names = b"".join([pack_string(option) for option in self.options])
-        head = INT32.pack(self.version) + INT32.pack(len(self.options))
-        return frame(NEGOTIATE_PROTOCOL_VERSION, head + names)
-
-
-AUTH_OK = 0
-AUTH_CLEARTEXT_PASSWORD = 3
-AUTH_MD5_PASSWORD = 5
-AUTH_GSS = 7
-AUTH_GSS_CONTINUE = 8
-AUTH_SSPI = 9
-AUTH_SASL = 10
-AUTH_SASL_CONTINUE = 11
-AUTH_SASL_FINAL = 12
-
-
-@dataclass(frozen=True, slots=True)
-class Authentication:
-    """Any authentication request: its code (AUTH_...) and the data of it, such as salt or challenge."""
-
-    code: int
-    data: bytes = field(default=b"", repr=False)
-
-    @classmethod
-    def parse(cls, body: Buffer) -> Authentication:
-        reader = Reader(body)
-        return cls(reader.number(INT32), reader.rest())
-
-    def pack(self) -> bytes:
-        return frame(AUTHENTICATION, INT32.pack(self.code) + self.data)
-
-
-@dataclass(frozen=True, slots=True)
-class AuthenticationSASL:
-    """The SASL mechanisms that the server offers, the preferred one first."""
-
-    mechanisms: tuple[bytes, ...]
-
-    @classmethod
-    def parse(cls, body: Buffer) -> AuthenticationSASL:
-        reader = Reader(body)
-        if reader.number(INT32) != AUTH_SASL:
-            raise ProtocolError("not an AuthenticationSASL message")
-        mechanisms = []
-        while name := reader.string():
-            mechanisms.append(name)
-        reader.end()
-        return cls(tuple(mechanisms))
-
-    def pack(self) -> bytes:
-        names = b"".join([pack_string(name) for name in self.mechanisms])
-        return Authentication(AUTH_SASL, names + b"\0").pack()
 
 
 @dataclass(frozen=True, slots=True)

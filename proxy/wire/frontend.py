@@ -42,6 +42,8 @@ from proxy.wire.reader import (
 STATEMENT = b"S"  # the kinds of Describe and Close
 PORTAL = b"P"
 
+TEXT, BINARY = 0, 1  # format codes
+
 
 @dataclass(frozen=True, slots=True)
 class Query:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 Outcomes = Mapping[str, str]  # the name of a test: "passed", "failed" or "skipped"
@@ -18,19 +18,23 @@ _WORDS = {"ok": "passed", "FAILED": "failed", "failed (ignored)": "skipped"}
 class Result:
     """One suite: the outcomes of a direct run, and of those by way of pgveil under each policy.
 
-    `known` are the tests that may come out otherwise, and why (docs/conformance.md).
+    `known` are the tests that may come out otherwise, by policy, and why (docs/conformance.md).
     """
 
     suite: str
     direct: Outcomes
     through: Mapping[str, Outcomes]
-    known: Collection[str] = ()
+    known: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     @property
     def unexpected(self) -> list[str]:
         """What came out otherwise than directly under some policy, and is not known to."""
-        found = [one for outcomes in self.through.values() for one in differences(self.direct, outcomes)]
-        return [one for one in found if one.partition(":")[0] not in self.known]
+        return [
+            one
+            for policy, outcomes in self.through.items()
+            for one in differences(self.direct, outcomes)
+            if one.partition(":")[0] not in self.known.get(policy, ())
+        ]
 
     def row(self) -> str:
         """A line of the table in docs/conformance.md."""

@@ -49,4 +49,5 @@ def test_differences_name_the_tests() -> None:
     result = Result("some", direct, through)
     assert result.row() == "| some | 2 passed, 1 failed | the same | differs: b: failed, passed |"
     assert result.unexpected == ["b: failed, passed"]
-    assert Result("some", direct, through, {"b": "why"}).unexpected == []
+    assert Result("some", direct, through, {"unused": ["b"]}).unexpected == []
+    assert Result("some", direct, through, {"empty": ["b"]}).unexpected == ["b: failed, passed"]

@@ -12,7 +12,7 @@ import pytest
 from psycopg import errors
 from psycopg.types.composite import CompositeInfo, register_composite
 
-from tests.postgres import Database
+from tests.postgres import Database, Postgres
 from tests.proxy_process import Veil, Veils
 
 SCHEMA = """
@@ -64,10 +64,38 @@ functions:
 """
 
 
+# What makes a call ambiguous, or another way to the same function.
+OTHERS = """
+CREATE FUNCTION named(jobs) RETURNS text LANGUAGE sql AS 'SELECT $1.label';
+CREATE TABLE other (id bigint);
+CREATE SCHEMA app;
+CREATE FUNCTION app.find_label(text) RETURNS text LANGUAGE sql AS 'SELECT $1';
+"""
+OTHERS_POLICY = POLICY + "  named: {returns: label}\n  named_text: {args: {1: label}}\n"
+
+
+@pytest.fixture(scope="module")
+def shared_proxy(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Veil]:
+    """pgveil before the functions, in each version in turn."""
+    with postgres.database() as database:
+        database.execute(SCHEMA)
+        yield Veils(tmp_path_factory.mktemp("calls"))(database, POLICY)
+
+
+@pytest.fixture(scope="module")
+def with_others(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Veil]:
+    """The same before other functions, too; for statements that are refused, and so change nothing."""
+    with postgres.database() as database:
+        database.execute(SCHEMA + OTHERS)
+        yield Veils(tmp_path_factory.mktemp("others"))(database, OTHERS_POLICY)
+
+
 @pytest.fixture
-def proxy(database: Database, veil: Veils) -> Veil:
-    database.execute(SCHEMA)
-    return veil(database, POLICY)
+def proxy(shared_proxy: Veil) -> Iterator[Veil]:
+    """The module's pgveil before an empty table; afterwards a look for leaks."""
+    shared_proxy.database.execute("TRUNCATE jobs RESTART IDENTITY")
+    yield shared_proxy
+    shared_proxy.assert_no_leak()
 
 
 @pytest.fixture
@@ -76,8 +104,8 @@ def connection(proxy: Veil) -> Iterator[psycopg.Connection[Any]]:
         yield connection
 
 
-def stored(database: Database) -> list[tuple[Any, ...]]:
-    return database.execute("SELECT queue, payload #>> '{}', label FROM jobs ORDER BY id")
+def stored(veil: Veil) -> list[tuple[Any, ...]]:
+    return veil.database.execute("SELECT queue, payload #>> '{}', label FROM jobs ORDER BY id")
 
 
 CALLS = [
@@ -102,10 +130,10 @@ CALLS = [
 
 @pytest.mark.parametrize(("sql", "parameters"), CALLS, ids=[sql for sql, _ in CALLS])
 def test_values_are_sealed_at_the_call(
-    database: Database, connection: psycopg.Connection[Any], sql: str, parameters: tuple[str, ...]
+    proxy: Veil, connection: psycopg.Connection[Any], sql: str, parameters: tuple[str, ...]
 ) -> None:
     connection.execute(sql, parameters)
-    queue, payload, label = stored(database)[0]
+    queue, payload, label = stored(proxy)[0]
     assert (queue, payload[:5], label[:5]) == ("q", "pgv1:", "pgv1:")
     row = connection.execute(
         "SELECT queue, payload, label FROM jobs WHERE label = 'kanarie' LIMIT 1"
@@ -115,7 +143,7 @@ def test_values_are_sealed_at_the_call(
 
 @pytest.mark.parametrize("binary", [False, True])
 def test_composites_as_drivers_send_them(
-    database: Database, connection: psycopg.Connection[Any], *, binary: bool
+    proxy: Veil, connection: psycopg.Connection[Any], *, binary: bool
 ) -> None:
     info = CompositeInfo.fetch(connection, "job_to_defer")
     assert info is not None
@@ -126,7 +154,7 @@ def test_composites_as_drivers_send_them(
     cursor = connection.cursor(binary=binary)
     rows = cursor.execute("SELECT unnest(enqueue_all(%s::job_to_defer[])) AS id", [jobs]).fetchall()
     assert [number for (number,) in rows] == [1, 2, 3, 4]
-    assert all(payload is None or payload.startswith("pgv1:") for _, payload, _ in stored(database))
+    assert all(payload is None or payload.startswith("pgv1:") for _, payload, _ in stored(proxy))
     found = cursor.execute("SELECT payload, label FROM fetch_jobs('q')").fetchall()
     assert found[0] == ({"who": 'kanarie, "0" \\ (x)'}, "kanarie")
     assert found[3] == (None, None)
@@ -149,14 +177,14 @@ def test_rows_that_functions_give_are_opened(connection: psycopg.Connection[Any]
         assert connection.execute(sql).fetchone() == expected, sql
 
 
-def test_procedures_and_storage_in_bytea(database: Database, connection: psycopg.Connection[Any]) -> None:
+def test_procedures_and_storage_in_bytea(proxy: Veil, connection: psycopg.Connection[Any]) -> None:
     connection.execute("SELECT enqueue('q', NULL)")
     connection.execute("CALL relabel(1, %s)", ["kanarie"])
     connection.execute("SELECT schedule(1, %s)", ["1973-03-31"])
     connection.execute("SELECT schedule(1, '1973-03-31')")
     row = connection.execute("SELECT label, due FROM jobs WHERE due IS NOT NULL")
     assert row.fetchone() == ("kanarie", date(1973, 3, 31))
-    [(due,)] = database.execute("SELECT due FROM jobs")
+    [(due,)] = proxy.database.execute("SELECT due FROM jobs")
     assert due.startswith(b"\xffPV")
 
 
@@ -179,16 +207,18 @@ def test_what_cannot_be_protected_is_refused(connection: psycopg.Connection[Any]
         connection.execute(sql)
 
 
-def test_a_function_made_a_moment_ago(database: Database, connection: psycopg.Connection[Any]) -> None:
+def test_a_function_made_a_moment_ago(database: Database, veil: Veils) -> None:
     """Its parameters are read before it is called; made past pgveil, too."""
+    database.execute(SCHEMA)
+    proxy = veil(database, POLICY)
     database.execute(
         "DROP FUNCTION enqueue;"
         "CREATE FUNCTION enqueue(payload jsonb, queue text) RETURNS bigint LANGUAGE sql AS"
         " 'INSERT INTO jobs (queue, payload) VALUES (queue, payload) RETURNING id'"
     )
-    connection.execute("COMMENT ON TABLE jobs IS 'read again'; CREATE SCHEMA other")
-    connection.execute("SELECT enqueue('{\"who\": \"kanarie\"}', 'q')")
-    assert stored(database)[0][1].startswith("pgv1:")
+    proxy.execute("COMMENT ON TABLE jobs IS 'read again'; CREATE SCHEMA other")
+    proxy.execute("SELECT enqueue('{\"who\": \"kanarie\"}', 'q')")
+    assert stored(proxy)[0][1].startswith("pgv1:")
 
 
 # --- other ways to the same functions --------------------------------------------------------------------
@@ -196,10 +226,10 @@ def test_a_function_made_a_moment_ago(database: Database, connection: psycopg.Co
 _LONG_DOCUMENT = '{"who": "kanarie' + 70_000 * "x" + '"}'
 
 
-def test_a_long_text_that_names_no_table(database: Database, connection: psycopg.Connection[Any]) -> None:
+def test_a_long_text_that_names_no_table(proxy: Veil, connection: psycopg.Connection[Any]) -> None:
     """A call is found in a text that is too long to be parsed for nothing."""
     connection.execute(f"SELECT enqueue('q', '{_LONG_DOCUMENT}', 'kanarie')")
-    assert stored(database)[0][1][:5] == "pgv1:"
+    assert stored(proxy)[0][1][:5] == "pgv1:"
 
 
 VIEWS = """
@@ -253,18 +283,12 @@ def test_views_over_functions(database: Database, veil: Veils) -> None:
         "SELECT label FROM ROWS FROM (fetch_jobs('q'), generate_series(1, 2)) WHERE label = 'kanarie'",
     ],
 )
-def test_other_ways_to_call_are_refused(database: Database, veil: Veils, sql: str) -> None:
+def test_other_ways_to_call_are_refused(with_others: Veil, sql: str) -> None:
     """Nothing is sent of a call whose values cannot be sealed where they stand."""
-    database.execute(SCHEMA)
-    database.execute("CREATE FUNCTION named(jobs) RETURNS text LANGUAGE sql AS 'SELECT $1.label'")
-    database.execute("CREATE TABLE other (id bigint); CREATE SCHEMA app")
-    database.execute("CREATE FUNCTION app.find_label(text) RETURNS text LANGUAGE sql AS 'SELECT $1'")
-    with veil(
-        database, POLICY + "  named: {returns: label}\n  named_text: {args: {1: label}}\n"
-    ).connect() as connection:
-        with pytest.raises(errors.FeatureNotSupported) as caught:
-            connection.execute(sql)
-        assert "kanarie" not in str(caught.value)
+    with pytest.raises(errors.FeatureNotSupported) as caught:
+        with_others.execute(sql)
+    assert "kanarie" not in str(caught.value)
+    with_others.assert_no_leak()
 
 
 def test_a_function_of_the_same_name_elsewhere(database: Database, veil: Veils) -> None:
@@ -274,3 +298,25 @@ def test_a_function_of_the_same_name_elsewhere(database: Database, veil: Veils) 
     with veil(database, POLICY).connect() as connection:
         assert connection.execute("SELECT app.find_label('x')").fetchone() == ("X",)
         assert connection.execute("SELECT find_label('kanarie')").fetchone() == (None,)
+
+
+def test_calls_that_look_like_columns(database: Database, veil: Veils) -> None:
+    """Where a function gives nothing protected, `row.function` is none of pgveil's business."""
+    database.execute(
+        SCHEMA
+        + """
+        CREATE TABLE hobby (name text, person text); CREATE TABLE person (name text);
+        INSERT INTO hobby VALUES ('chess', 'ann'), ('go', 'ann'); INSERT INTO person VALUES ('ann');
+        CREATE FUNCTION hobbies(person) RETURNS SETOF hobby LANGUAGE sql AS
+          'SELECT * FROM hobby WHERE person = $1.name';
+        CREATE FUNCTION work(person) RETURNS SETOF jobs LANGUAGE sql AS 'SELECT * FROM jobs';
+        CREATE FUNCTION work(hobby) RETURNS SETOF hobby LANGUAGE sql AS 'SELECT $1';
+        """
+    )
+    with veil(database, POLICY).connect() as connection:
+        found = connection.execute("SELECT p.name, name(p.hobbies), (p.hobbies).person FROM person p")
+        assert found.fetchall() == [("ann", "chess", "ann"), ("ann", "go", "ann")]
+        for sql in ("SELECT (p.work).queue FROM person p", "SELECT (h).work FROM hobby h"):
+            with pytest.raises(errors.FeatureNotSupported, match="called as a column"):
+                connection.execute(sql)
+            connection.rollback()

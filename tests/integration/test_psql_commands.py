@@ -281,6 +281,63 @@ SELECT 1;
 \lo_unlink :picture
 \lo_list
 """,
+    "partitions, indexes and publications": r"""
+CREATE TABLE parts (id int, at date, note text) PARTITION BY RANGE (at);
+CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM ('2020-01-01') TO ('2021-01-01');
+CREATE INDEX parts_note ON parts (note);
+CREATE PUBLICATION news FOR TABLE users (id, email), plain;
+COMMENT ON COLUMN users.born IS 'the day of birth';
+\d parts
+\d+ parts
+\d+ parts_1
+\dP+
+\dPi
+\dti+ users*
+\di+ users_email_key
+\dtv
+\dt+ users
+\d+ users
+\dd users
+\dRp+
+\d plain
+\dt public.(users|plain)
+\dt us*s
+\df+ public.*
+\dp users
+\z contacts
+\dT+ *date*
+\dn+ public
+COMMENT ON COLUMN users.born IS NULL;
+DROP PUBLICATION news;
+DROP TABLE parts;
+""",
+    "an editor": r"""
+\setenv PSQL_EDITOR touch
+\ef twice
+\p
+\g
+\ev contacts
+\p
+\g
+\ef
+\r
+FIND 'kanarie-1'
+\e
+;
+\ef nosuch
+\ev nosuch
+SELECT mail FROM contacts ORDER BY id;
+\prompt 'who? ' who
+kanarie-2
+FIND :'who';
+\echo -n no line
+\echo
+\set
+\if :{?who} \echo known \endif
+\s FILES/history
+\?
+\h COPY
+""",
     "prepared statements and pipelines": r"""
 [18] FIND $1 \parse found
 [18] \bind_named found kanarie-1 \g

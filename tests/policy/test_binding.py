@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from policy.binding import Binding, bind
 from policy.catalog import Relation
@@ -104,6 +107,38 @@ def test_a_child_may_be_named_with_its_parents_key(tmp_path: Path) -> None:
     child = table(2, "staff", {"email": "text"}, parents=(1,))
     tables = "  people: {email: {class: equal, key: k}}\n  staff: {email: {class: equal, key: k}}\n"
     binding = bound(tmp_path, tables, parent, child)
+    assert binding.of(child)["email"].problem is None
+
+
+PARTITIONED = (
+    "  logs: {text: random}\n"
+    "  logs_1: {text: {class: random, id: public.logs.text}}\n"
+    "  logs_2: {text: {class: random, id: public.logs.text}}\n"
+)
+
+
+@pytest.mark.parametrize("tables", [PARTITIONED, "".join(reversed(PARTITIONED.splitlines(keepends=True)))])
+def test_a_partition_may_be_named_with_its_parents_id(tmp_path: Path, tables: str) -> None:
+    """It is the parent's field then; until it is attached, it waits, whatever stands first in the policy."""
+    parent = table(1, "logs", {"id": "int8", "text": "text"}, kind="p")
+    apart = [table(number, f"logs_{number - 1}", {"id": "int8", "text": "text"}) for number in (2, 3)]
+    problems = [bound(tmp_path, tables, parent, *apart).of(one)["text"].problem for one in (parent, *apart)]
+    assert problems[0] is None
+    assert all("make its table a child of the other's" in str(problem) for problem in problems[1:])
+    attached = [replace(child, parents=(1,)) for child in apart]
+    binding = bound(tmp_path, tables, parent, *attached)
+    field = binding.policy.find("public", "logs", "text")
+    found = [binding.of(one)["text"] for one in (parent, *attached)]
+    assert all(one.field is field and one.problem is None for one in found)
+
+
+def test_a_childs_other_column_cannot_have_the_id_of_its_parents(tmp_path: Path) -> None:
+    """It has that column, too, and their values could be moved from one to the other."""
+    parent = table(1, "people", {"email": "text"})
+    child = table(2, "staff", {"email": "text", "mail": "text"}, parents=(1,))
+    tables = "  people: {email: equal}\n  staff: {mail: {class: equal, id: public.people.email}}\n"
+    binding = bound(tmp_path, tables, parent, child)
+    assert "both columns exist" in str(binding.of(child)["mail"].problem)
     assert binding.of(child)["email"].problem is None
 
 

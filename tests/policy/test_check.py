@@ -55,8 +55,17 @@ def test_a_column_that_is_being_renamed_is_there_under_one_of_its_names(tmp_path
     both = found(tmp_path, tables, table(1, "users", {"email": "text", "mail": "text"}))
     assert both == [
         "6:26: error: public.users.mail: it has the id 'public.users.email' of public.users.email, "
-        "and both columns exist: give it another id"
+        "and both columns exist: give it another id, or make its table a child of the other's"
     ]
+
+
+def test_a_partition_that_is_named_beside_its_table_may_be_attached_or_not_be_there(tmp_path: Path) -> None:
+    tables = "  logs: {text: random}\n  logs_1: {text: {class: random, id: public.logs.text}}\n"
+    logs = table(1, "logs", {"id": "int8", "text": "text"}, kind="p")
+    part = table(2, "logs_1", {"id": "int8", "text": "text"}, parents=(1,))
+    assert found(tmp_path, tables, logs) == found(tmp_path, tables, logs, part) == []
+    (apart,) = found(tmp_path, tables, logs, replace(part, parents=()))
+    assert "make its table a child of the other's" in apart
 
 
 def test_views_and_the_servers_own_tables_are_not_protected(tmp_path: Path) -> None:

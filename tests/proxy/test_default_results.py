@@ -8,9 +8,11 @@ import pytest
 
 from policy.types import LogicalType
 from proxy.default_results import DefaultResults, sql_literal
-from proxy.protector import TEXT, Protector
+from proxy.openers import Openers
+from proxy.protector import Protector
 from proxy.sql.plan import DefaultText
 from proxy.values import Settings, codec
+from proxy.wire.frontend import TEXT
 from tests.postgres import Postgres
 from tests.session.playbook import FIELDS, KEYS, UTF8
 
@@ -59,7 +61,7 @@ def test_only_the_whole_text_of_a_known_default_is_opened() -> None:
     other = protector.sealer(field, TEXT)(b"other").decode()
     text = f"('{sealed}'::text)::character varying"
     known = DefaultText(field, "(", sealed, ")::character varying", text)
-    opened = DefaultResults(protector, (known,)).open
+    opened = DefaultResults(Openers(KEYS, UTF8), (known,)).open
     assert opened(text.encode()) == b"('kanarie'::text)::character varying"
     for raw in (f"'{sealed}'::text", f"x {text}", text.replace(sealed, other), "", "clear"):
         assert opened(raw.encode()) == raw.encode()
@@ -72,7 +74,7 @@ def test_what_does_not_open_is_shown_as_it_is() -> None:
     sealed = protector.sealer(field, TEXT)(b"kanarie").decode()
     broken = sealed[:-2] + ("AA" if sealed[-2:] != "AA" else "BB")
     known = DefaultText(field, "", broken, "", f"'{broken}'::text")
-    assert DefaultResults(protector, (known,)).open(known.text.encode()) == known.text.encode()
+    assert DefaultResults(Openers(KEYS, UTF8), (known,)).open(known.text.encode()) == known.text.encode()
     typed = replace(field, type=LogicalType("int4"))
     number = DefaultText(typed, "", sealed, "", f"'{sealed}'::text")
-    assert DefaultResults(protector, (number,)).open(number.text.encode()) == number.text.encode()
+    assert DefaultResults(Openers(KEYS, UTF8), (number,)).open(number.text.encode()) == number.text.encode()

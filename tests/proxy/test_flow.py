@@ -202,6 +202,19 @@ async def test_a_closed_half_is_closed_on_the_other_side_after_what_came_before(
     assert stage.frontend.written == b"answer"
 
 
+async def test_a_closed_half_stays_open_on_the_other_side_for_what_waits(stage: Stage) -> None:
+    stage.session.waiting = True  # for an answer of the server
+    stage.client(b"query")
+    assert stage.frontend.protocol.eof_received()
+    stage.server(b"answer")
+    assert not stage.backend.eof
+    stage.session.waiting = False
+    stage.session.to_backend.append(b"what waited")
+    stage.server(b"answer")
+    assert stage.backend.written == b"querywhat waited"
+    assert stage.backend.eof
+
+
 async def test_the_client_hears_of_a_server_that_is_gone(stage: Stage) -> None:
     stage.server(b"part of a row")
     stage.backend.protocol.eof_received()

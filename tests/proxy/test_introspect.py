@@ -224,6 +224,25 @@ async def test_a_session_that_holds_locks_does_not_block_its_own_answer(
     assert "email" in binding.of(relation(binding.catalog, "users"))
 
 
+async def test_a_locked_catalogue_is_waited_for_by_who_holds_no_lock(
+    database: Database, catalogs: Catalogs
+) -> None:
+    """VACUUM FULL of pg_class locks it, and waits itself for whoever has looked at it in a transaction."""
+    await catalogs.get(database.name)
+    database.execute("CREATE TABLE users (email text)")
+    with database.connect() as connection:
+        connection.execute("BEGIN")
+        connection.execute("LOCK TABLE pg_catalog.pg_class IN ACCESS EXCLUSIVE MODE")
+        waiting = asyncio.create_task(catalogs.refresh(database.name, ["users"], patient=True))
+        with pytest.raises(CatalogUnavailable) as caught:
+            await catalogs.refresh(database.name, ["users"])
+        assert caught.value.locked
+        assert not waiting.done()
+        connection.execute("ROLLBACK")
+        async with asyncio.timeout(TIMEOUT):
+            assert has(await waiting, "users")
+
+
 async def test_nobody_gets_at_the_login_through_the_search_path(
     database: Database, catalogs: Catalogs
 ) -> None:

@@ -9,11 +9,12 @@ import pytest
 from crypto.envelope import from_ascii
 from policy.types import TYPES, LogicalType
 from proxy.errors import InvalidValue
-from proxy.protector import BINARY, TEXT, Protector
+from proxy.protector import Protector
 from proxy.sql.literal import literal_value
 from proxy.sql.parse import parse
 from proxy.sql.plan import JsonRecords, Role, Slot
 from proxy.values import Settings
+from proxy.wire.frontend import BINARY, TEXT
 from tests.session.playbook import FIELDS, KEYS, UTF8, opened
 
 JSON, JSONB = TYPES["json"].oid, TYPES["jsonb"].oid

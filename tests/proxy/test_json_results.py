@@ -14,7 +14,7 @@ from crypto.keyring import Keyring
 from policy.types import LogicalType
 from proxy.errors import CannotOpen
 from proxy.json_results import DocumentArrays, JsonResults, json_value, writer
-from proxy.protector import Protector
+from proxy.openers import Openers
 from proxy.sql.plan import JsonMember
 from proxy.values import Settings, codec
 from proxy.values.arrays import join_binary, join_text, split_binary
@@ -84,7 +84,7 @@ def test_a_value_is_written_as_the_server_writes_it(
 
 
 def results(*columns: str) -> JsonResults:
-    return JsonResults(Protector(KEYS, UTF8), tuple(member(column) for column in columns))
+    return JsonResults(Openers(KEYS, UTF8), tuple(member(column) for column in columns))
 
 
 def member(column: str, *, normal: bool = False, indented: bool = False) -> JsonMember:
@@ -133,13 +133,13 @@ def test_bytea_in_its_escape_format() -> None:
 
 def test_arrays_of_json_agg_stand_on_lines_of_their_own() -> None:
     tags = sealed("users.tags", "{a}")
-    opener = JsonResults(Protector(KEYS, UTF8), (member("users.tags", indented=True),))
+    opener = JsonResults(Openers(KEYS, UTF8), (member("users.tags", indented=True),))
     assert opener.open(f"[{tags}, {tags}]".encode()) == b'[["a"], \n ["a"]]'
 
 
 def test_arrays_within_jsonb_have_its_spaces() -> None:
     tags = sealed("users.tags", "{a,b}")
-    opener = JsonResults(Protector(KEYS, UTF8), (member("users.tags", normal=True),))
+    opener = JsonResults(Openers(KEYS, UTF8), (member("users.tags", normal=True),))
     assert opener.open(f"[{tags}]".encode()) == b'[["a", "b"]]'
 
 
@@ -155,12 +155,12 @@ def test_arrays_of_documents(encoding: str) -> None:
     documents = [
         json.dumps([stored("users.email", value).decode(), "崜"], ensure_ascii=False) for value in "é漢"
     ]
-    protector = Protector(KEYS, settings)
+    openers = Openers(KEYS, settings)
     raw = join_text([document.encode() for document in documents]).decode().encode(encoding)
-    opened = DocumentArrays(protector, (member("users.email"),), binary=False).open(raw)
+    opened = DocumentArrays(openers, (member("users.email"),), binary=False).open(raw)
     assert opened.decode(encoding) == r'{"[\"é\", \"崜\"]","[\"漢\", \"崜\"]"}'
     items = [document.encode(encoding) for document in documents] + [None]
-    binary = DocumentArrays(protector, (member("users.email"),), binary=True).open(join_binary(items, 114))
+    binary = DocumentArrays(openers, (member("users.email"),), binary=True).open(join_binary(items, 114))
     assert split_binary(binary) == (
         114,
         ['["é", "崜"]'.encode(encoding), '["漢", "崜"]'.encode(encoding), None],
@@ -182,13 +182,13 @@ def test_an_altered_envelope_is_an_error() -> None:
 
 
 def test_an_unknown_key_is_asked_for() -> None:
-    opener = JsonResults(Protector(Keyring(()), UTF8), (member("users.email"),))
+    opener = JsonResults(Openers(Keyring(()), UTF8), (member("users.email"),))
     with pytest.raises(UnknownKey):
         opener.open(json.dumps([stored("users.email", "kanarie").decode()]).encode())
 
 
 def test_other_encodings() -> None:
     latin = Settings("latin-1", "ISO, MDY", "postgres", "UTC")
-    opener = JsonResults(Protector(KEYS, latin), (member("users.email"),))
+    opener = JsonResults(Openers(KEYS, latin), (member("users.email"),))
     raw = json.dumps([stored("users.email", "é").decode()]).encode()
     assert opener.open(raw) == b'["\xe9"]'

@@ -21,8 +21,9 @@ from proxy.certificates import frontend_tls
 from proxy.config import Tls
 from proxy.session.channel_binding import end_point_hash
 from proxy.session.scram import SCRAM_SHA_256, ClientPart
-from proxy.wire.backend import AUTH_SASL_FINAL, Authentication, AuthenticationSASL, ErrorResponse
+from proxy.wire.backend import ErrorResponse
 from proxy.wire.frontend import SASLInitialResponse, SASLResponse
+from proxy.wire.login import AUTH_SASL_FINAL, Authentication, AuthenticationSASL
 from proxy.wire.startup import SSLRequest, StartupMessage
 from tests.passing import PassingSessions
 from tests.postgres import PASSWORD, Certificates, Postgres, make_certificates

@@ -43,7 +43,7 @@ class FakeCatalogs:
             raise CatalogUnavailable(database, ConnectionError("away"))
         return bind(self.policy, catalog_of())
 
-    async def refresh(self, database: str, names: Any) -> Binding:
+    async def refresh(self, database: str, names: Any, *, patient: bool) -> Binding:
         self.asked.append(("refresh", names))
         return await self.get(database)
 

@@ -21,13 +21,16 @@ from crypto.keyring import FieldKey, Keyring
 from crypto.keyset import KeyState
 from policy.binding import BoundField
 from policy.types import LogicalType
-from proxy.protector import TEXT, Protector
+from proxy.openers import Openers, Transform
+from proxy.protector import Protector
 from proxy.session.session import Session, SessionContext
+from proxy.sql.plan import ResultColumn, Shape
 from proxy.sql.planner import Planner
 from proxy.values import Settings, codec
 from proxy.wire import backend, frames, frontend
 from proxy.wire.backend import FieldDescription
 from proxy.wire.frames import frame
+from proxy.wire.frontend import TEXT
 from tests.sql.world import world
 
 UTF8 = Settings("utf-8", "ISO, MDY", "postgres", "UTC")
@@ -71,6 +74,14 @@ def stored(column: str, value: str, wire_format: int = TEXT) -> bytes:
     bound = FIELDS[column]
     canonical = codec(bound.type).from_text(value.encode(), UTF8)
     return Protector(KEYS, UTF8).sealer(bound, wire_format)(canonical)
+
+
+def opener(
+    column: str, wire_format: int, shape: Shape = Shape.SCALAR, logical: LogicalType | None = None
+) -> Transform:
+    """What opens such a result column."""
+    bound = FIELDS[column]
+    return Openers(KEYS, UTF8).opener(ResultColumn((bound,), shape, logical or bound.type), wire_format)
 
 
 def opened(envelope: bytes) -> str:

@@ -9,18 +9,16 @@ from hypothesis import strategies as st
 from proxy.session.authentication import Authentication, Legs, State
 from proxy.session.scram import SCRAM_SHA_256, SCRAM_SHA_256_PLUS
 from proxy.session.startup import Begin, SessionRequest, Startup
-from proxy.wire.backend import (
+from proxy.wire.backend import ErrorResponse, NoticeResponse, ReadyForQuery
+from proxy.wire.frontend import PasswordMessage, Query, SASLInitialResponse
+from proxy.wire.login import (
     AUTH_CLEARTEXT_PASSWORD,
     AUTH_MD5_PASSWORD,
     AUTH_OK,
     AuthenticationSASL,
-    ErrorResponse,
     NegotiateProtocolVersion,
-    NoticeResponse,
-    ReadyForQuery,
 )
-from proxy.wire.backend import Authentication as Request
-from proxy.wire.frontend import PasswordMessage, Query, SASLInitialResponse
+from proxy.wire.login import Authentication as Request
 from proxy.wire.startup import StartupMessage
 from tests.session.test_channel_binding import EC, certificate, hashes
 

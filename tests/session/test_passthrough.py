@@ -10,9 +10,9 @@ import pytest
 
 from proxy.session.authentication import State
 from proxy.session.scram import ClientPart, ServerPart
-from proxy.wire.backend import AUTH_SASL_CONTINUE, AUTH_SASL_FINAL
-from proxy.wire.backend import Authentication as Request
 from proxy.wire.frontend import SASLInitialResponse, SASLResponse
+from proxy.wire.login import AUTH_SASL_CONTINUE, AUTH_SASL_FINAL
+from proxy.wire.login import Authentication as Request
 from tests.session.test_authentication import (
     BOTH,
     CLEARTEXT,

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from proxy.sql.report import check_file
+import pytest
+
+from proxy.errors import Refused
+from proxy.sql.report import check_file, explain
 from tests.sql.world import world
 
 
@@ -33,3 +36,11 @@ def test_what_a_file_makes_is_not_judged_before_it_is_there(tmp_path: Path) -> N
     text = "CREATE TABLE planned (token text);\nINSERT INTO planned (token) VALUES ('a');\n"
     assert said(tmp_path, text)[1] == (2, True, "not judged: uses what line 1 makes")
     assert not said(tmp_path, text.splitlines()[1])[0][1]
+
+
+def test_statements_that_depend_on_each_other_are_explained_apart() -> None:
+    with pytest.raises(Refused) as refused:
+        explain(world(), "CREATE TABLE planned (token text); SELECT token FROM planned", ("public",))
+    assert refused.value.hint == "Explain the statements apart."
+    with pytest.raises(Refused, match="does not exist"):
+        explain(world(), "SELECT token FROM planned", ("public",))

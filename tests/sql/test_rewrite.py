@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.session.replies import original_position
+from proxy.session.reports import original_position
 from proxy.sql.analysis import SessionView
 from proxy.sql.parse import parse
 from proxy.sql.plan import Slot

@@ -1,6 +1,7 @@
 """The schema that the SQL fixtures are about, built by hand: every mode, storage and kind of relation.
 
-Protected: `users`, `orders`, `events` (partitioned), `legacy` (plaintext still there), `archive.users`,
+Protected: `users`, `orders`, `events` (partitioned; `events_old` is to be one of its partitions, `events_odd`
+cannot be), `legacy` (plaintext still there), `archive.users`,
 `Weird Table`. Not protected: `plain`, `audit.users`, `public.people` beside the view `staff.people`.
 """
 
@@ -44,6 +45,12 @@ tables:
     old_text: {class: lookup, plaintext: allow}
     old_date: {class: secret, type: date, plaintext: allow}
     bad_date: {class: secret, type: date}
+  events_old:
+    actor: {class: lookup, key: mail, id: public.events.actor}
+    payload: {class: secret, id: public.events.payload}
+  events_odd:
+    actor: {class: lookup, key: mail}
+    payload: secret
   archive.users:
     email: secret
   Weird Table:
@@ -110,6 +117,8 @@ def _relations() -> list[Relation]:
         table(8, "audit.users", {"id": "int8", "email": "text", "at": "timestamptz"}),
         table(9, "Weird Table", {"id": "int8", "E Mail": "text", 'a"b': "text"}),
         table(10, "people", {"id": "int8", "name": "text"}),
+        table(11, "events_old", {"id": "int8", "actor": "text", "payload": "text"}),
+        table(12, "events_odd", {"id": "int8", "actor": "text", "payload": "text"}),
         view(
             20,
             "contacts",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import psycopg
 import pytest
@@ -36,6 +36,7 @@ class Peer:
 
     connection: psycopg.Connection[tuple[object, ...]]
     settings: Settings = ISO
+    tables: set[str] = field(default_factory=set)  # one for each type
 
     def set(self, **changes: str) -> None:
         for name, value in changes.items():
@@ -58,7 +59,9 @@ class Peer:
     def stores(self, spelling: str, raw: bytes, fmt: int = 0, oid: int = 0) -> Outcome:
         """What the server makes of a value that is assigned to a column."""
         table = "".join(letter if letter.isalnum() else "_" for letter in spelling)
-        self.connection.pgconn.exec_(f"CREATE TEMP TABLE IF NOT EXISTS {table} (v {spelling})".encode())
+        if table not in self.tables:
+            self.connection.pgconn.exec_(f"CREATE TEMP TABLE {table} (v {spelling})".encode())
+            self.tables.add(table)
         sql = f"INSERT INTO {table} VALUES ($1) RETURNING v"
         text, binary = (self.run(sql, raw, fmt, oid, wanted) for wanted in (0, 1))
         if isinstance(text, str) or isinstance(binary, str):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from proxy.wire import backend as b
 from proxy.wire import frontend as f
+from proxy.wire import login as g
 from proxy.wire import startup as s
 from proxy.wire.errors import ProtocolError
 
@@ -48,9 +49,9 @@ MESSAGES: list[tuple[Any, bytes | None]] = [
     (b.CommandComplete(b"SELECT 1"), b"C\0\0\0\x0dSELECT 1\0"),
     (b.ReadyForQuery(b"T"), b"Z\0\0\0\x05T"),
     (b.ParameterStatus(b"TimeZone", b"UTC"), b"S\0\0\0\x11TimeZone\0UTC\0"),
-    (b.BackendKeyData(-1, b"abcd"), b"K\0\0\0\x0c\xff\xff\xff\xffabcd"),
-    (b.NegotiateProtocolVersion(s.PROTOCOL_3_0, (b"_pq_.x",)), b"v\0\0\0\x13\0\3\0\0\0\0\0\1_pq_.x\0"),
-    (b.AuthenticationSASL((b"SCRAM-SHA-256-PLUS", b"SCRAM-SHA-256")), None),
+    (g.BackendKeyData(-1, b"abcd"), b"K\0\0\0\x0c\xff\xff\xff\xffabcd"),
+    (g.NegotiateProtocolVersion(s.PROTOCOL_3_0, (b"_pq_.x",)), b"v\0\0\0\x13\0\3\0\0\0\0\0\1_pq_.x\0"),
+    (g.AuthenticationSASL((b"SCRAM-SHA-256-PLUS", b"SCRAM-SHA-256")), None),
     (b.CopyInResponse(1, (1, 1)), b"G\0\0\0\x0b\1\0\2\0\1\0\1"),
     (b.CopyOutResponse(0, (0,)), b"H\0\0\0\x09\0\0\1\0\0"),
     (b.CopyBothResponse(0, ()), b"W\0\0\0\x07\0\0\0"),
@@ -62,8 +63,8 @@ MESSAGES: list[tuple[Any, bytes | None]] = [
 OPEN_ENDED: list[tuple[Any, bytes]] = [
     (f.CopyData(b"1\tx\n"), b"d\0\0\0\x081\tx\n"),
     (f.SASLResponse(b"c=biws"), b"p\0\0\0\x0ac=biws"),
-    (b.Authentication(b.AUTH_MD5_PASSWORD, b"salt"), b"R\0\0\0\x0c\0\0\0\5salt"),
-    (b.Authentication(b.AUTH_OK), b"R\0\0\0\x08\0\0\0\0"),
+    (g.Authentication(g.AUTH_MD5_PASSWORD, b"salt"), b"R\0\0\0\x0c\0\0\0\5salt"),
+    (g.Authentication(g.AUTH_OK), b"R\0\0\0\x08\0\0\0\0"),
 ]
 IDS = [f"{type(message).__name__}-{i}" for i, (message, _) in enumerate(MESSAGES)]
 
@@ -81,7 +82,7 @@ def test_whole(message: Any, written: bytes | None):
 def test_cut_short_at_each_byte(message: Any, _written: bytes | None):
     body = message.pack()[5:]
     for size in range(len(body)):
-        if isinstance(message, b.BackendKeyData) and size >= 8:
+        if isinstance(message, g.BackendKeyData) and size >= 8:
             continue
         with pytest.raises(ProtocolError):
             type(message).parse(body[:size])
@@ -90,7 +91,7 @@ def test_cut_short_at_each_byte(message: Any, _written: bytes | None):
 @pytest.mark.parametrize(("message", "_written"), MESSAGES, ids=IDS)
 @pytest.mark.parametrize("garbage", [b"\0", b"x", b"\xff" * 9])
 def test_data_after_it(message: Any, _written: bytes | None, garbage: bytes):
-    if isinstance(message, b.BackendKeyData):
+    if isinstance(message, g.BackendKeyData):
         garbage = b"x" * 256
     with pytest.raises(ProtocolError):
         type(message).parse(message.pack()[5:] + garbage)
@@ -106,11 +107,11 @@ BODIES: list[tuple[Any, bytes]] = [
     (f.SASLInitialResponse, b"X\0\xff\xff\xff\xfe"),
     (b.ReadyForQuery, b"X"),
     (b.DataRow, b"\0\1\xff\xff\xff\xfe"),
-    (b.BackendKeyData, b"\0\0\0\1abc"),
-    (b.BackendKeyData, b"\0\0\0\1" + b"x" * 257),
-    (b.NegotiateProtocolVersion, b"\0\3\0\0\xff\xff\xff\xff"),
-    (b.NegotiateProtocolVersion, b"\0\3\0\0\x7f\xff\xff\xff"),
-    (b.AuthenticationSASL, b"\0\0\0\5SCRAM-SHA-256\0\0"),
+    (g.BackendKeyData, b"\0\0\0\1abc"),
+    (g.BackendKeyData, b"\0\0\0\1" + b"x" * 257),
+    (g.NegotiateProtocolVersion, b"\0\3\0\0\xff\xff\xff\xff"),
+    (g.NegotiateProtocolVersion, b"\0\3\0\0\x7f\xff\xff\xff"),
+    (g.AuthenticationSASL, b"\0\0\0\5SCRAM-SHA-256\0\0"),
 ]
 
 
@@ -151,8 +152,8 @@ def test_secrets_are_not_in_a_repr():
         f.PasswordMessage(secret),
         f.SASLInitialResponse(b"SCRAM-SHA-256", secret),
         f.SASLResponse(secret),
-        b.Authentication(b.AUTH_SASL_FINAL, secret),
-        b.BackendKeyData(1, secret),
+        g.Authentication(g.AUTH_SASL_FINAL, secret),
+        g.BackendKeyData(1, secret),
         s.CancelRequest(1, secret),
         s.StartupMessage(s.PROTOCOL_3_0, {b"options": secret}),
         f.Bind(b"", b"", (), (secret,)),

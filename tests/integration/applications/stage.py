@@ -7,13 +7,15 @@ for each step: {"step": name, "saw": what it read}, or {"step": name, "error": {
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ from tests.proxy_process import Veil, canaries_in
 HERE = Path(__file__).parent
 _BUILD = HERE.parents[2] / "build" / "applications"  # ignored by git; what is fetched stays there
 _FETCH_TIMEOUT = 300
+_COMPILE_TIMEOUT = 600  # Rust's crates on a machine that does other work, too
 _RUN_TIMEOUT = 100
 _TABLES = "users, orders, plain, kinds"
 
@@ -37,26 +40,50 @@ def fetched(language: str, tool: str, command: Sequence[str], manifests: Collect
     """
     if shutil.which(tool) is None:
         pytest.skip(f"{tool} is not installed")
-    digest = hashlib.sha256(b"\0".join((HERE / language / name).read_bytes() for name in manifests))
-    directory = _BUILD / f"{language}-{digest.hexdigest()[:12]}"
-    shutil.copytree(HERE / language, directory, dirs_exist_ok=True)
-    stamp = directory / ".fetched"
-    if not stamp.exists():
-        try:
-            done = _run(command, directory, _FETCH_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            pytest.skip(f"{tool} could not fetch the packages within {_FETCH_TIMEOUT} seconds")
-        if done.returncode != 0:
-            pytest.skip(f"{tool} could not fetch the packages: {(done.stderr or done.stdout)[-300:]}")
-        stamp.touch()
+    folder = HERE / language
+    directory = _BUILD / f"{language}-{_digest(folder / name for name in manifests)}"
+    with _step(directory, "copied", _digest(folder.iterdir())) as missing:
+        if missing:
+            shutil.copytree(folder, directory, dirs_exist_ok=True)
+    with _step(directory, "fetched") as missing:
+        if missing:
+            try:
+                done = _run(command, directory, _FETCH_TIMEOUT)
+            except subprocess.TimeoutExpired:
+                pytest.skip(f"{tool} could not fetch the packages within {_FETCH_TIMEOUT} seconds")
+            if done.returncode != 0:
+                pytest.skip(f"{tool} could not fetch the packages: {(done.stderr or done.stdout)[-300:]}")
     return directory
 
 
 def compiled(directory: Path, command: Sequence[str]) -> Path:
     """The directory, once its sources are compiled: what does not compile fails."""
-    done = _run(command, directory, _FETCH_TIMEOUT)
-    assert done.returncode == 0, done.stderr + done.stdout
+    with _step(directory, "compiled", (directory / ".copied").read_text()) as missing:
+        if missing:
+            done = _run(command, directory, _COMPILE_TIMEOUT)
+            assert done.returncode == 0, done.stderr + done.stdout
     return directory
+
+
+@contextmanager
+def _step(directory: Path, name: str, state: str = "") -> Iterator[bool]:
+    """Whether a step of the building is still to be done from this state of the sources.
+
+    The tests run in several processes: one does the step, and the others wait for it.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    stamp = directory / f".{name}"
+    with (directory / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        missing = not stamp.exists() or stamp.read_text() != state
+        yield missing
+        if missing:  # and has not failed
+            stamp.write_text(state)
+
+
+def _digest(files: Iterable[Path]) -> str:
+    parts = (part for file in sorted(files) for part in (file.name.encode(), file.read_bytes()))
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:12]
 
 
 def _run(

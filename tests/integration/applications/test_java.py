@@ -1,4 +1,4 @@
-"""Java: pgjdbc with a dozen of its options: simple queries, server-side prepares, rewritten batches."""
+"""Java: pgjdbc with a dozen of its options (simple queries, server-side prepares, batches), and Hibernate."""
 
 from __future__ import annotations
 
@@ -34,3 +34,9 @@ def test_statements(stage: Stage, directory: Path) -> None:
 def test_metadata(stage: Stage, directory: Path) -> None:
     """DatabaseMetaData says what it says of tables with no encryption."""
     stage.compared((*_JAVA, "metadata"), directory)
+
+
+def test_hibernate(stage: Stage, directory: Path) -> None:
+    """It finds its tables valid, makes and changes them, and works with entities and queries."""
+    refused = ["sorted by a protected column"]
+    stage.assert_same((*_JAVA, "hibernate"), directory, refused=refused)

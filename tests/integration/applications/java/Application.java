@@ -3,7 +3,7 @@ import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.util.List;
 
-/** pgjdbc, in each of its ways to send a statement; with the argument `metadata`, what it says of the tables. */
+/** pgjdbc, in each of its ways to send a statement; `metadata`: what it says of the tables; `hibernate`: an ORM. */
 final class Application {
   private static final List<String> OPTIONS = List.of(
       "",
@@ -21,6 +21,10 @@ final class Application {
 
   public static void main(String[] arguments) throws Exception {
     String url = System.getenv("DATABASE_URL").replace("postgresql://postgres@", "jdbc:postgresql://");
+    if (arguments.length > 0 && arguments[0].equals("hibernate")) {
+      Orm.all(url + "?user=postgres&sslmode=disable", new Report(""));
+      return;
+    }
     if (arguments.length > 0) {
       try (var connection = connect(url, "")) {
         Metadata.show(connection, new Report(""));

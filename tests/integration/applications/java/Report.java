@@ -23,12 +23,19 @@ final class Report {
     String seen;
     try {
       seen = "\"saw\": " + json(work.see());
-    } catch (PSQLException error) {
-      seen = "\"error\": " + json(described(error));
     } catch (Exception error) {
-      seen = "\"error\": " + json(Map.of("message", String.valueOf(error)));
+      seen = "\"error\": " + json(described(error));
     }
     System.out.println("{\"step\": " + json(prefix + name) + ", " + seen + "}");
+  }
+
+  private static Map<String, Object> described(Exception error) {
+    for (Throwable cause = error; cause != null; cause = cause.getCause()) {
+      if (cause instanceof PSQLException known) {
+        return described(known);
+      }
+    }
+    return Map.of("message", String.valueOf(error));
   }
 
   private static Map<String, Object> described(PSQLException error) {
