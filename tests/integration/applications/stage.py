@@ -42,7 +42,7 @@ def fetched(language: str, tool: str, command: Sequence[str], manifests: Collect
         pytest.skip(f"{tool} is not installed")
     folder = HERE / language
     directory = _BUILD / f"{language}-{_digest(folder / name for name in manifests)}"
-    with _step(directory, "copied", _digest(folder.iterdir())) as missing:
+    with _step(directory, "copied", _digest(path for path in folder.rglob("*") if path.is_file())) as missing:
         if missing:
             shutil.copytree(folder, directory, dirs_exist_ok=True)
     with _step(directory, "fetched") as missing:

@@ -22,9 +22,9 @@ BEGIN; INSERT INTO users (email) VALUES ('kanarie-5'); SAVEPOINT s; INSERT INTO 
 -- case: prepare and execute in one text | ok
 -- ways: simple
 PREPARE q AS SELECT name FROM plain WHERE id = $1; EXECUTE q (1); DEALLOCATE q
--- case: prepare of protected values in one text | refused
+-- case: prepare of protected values in one text | ok
 -- ways: simple
-PREPARE q AS SELECT id FROM users WHERE email = $1; EXECUTE q ('kanarie-1')
+PREPARE q AS SELECT id FROM users WHERE email = $1; EXECUTE q ('kanarie-1'); DEALLOCATE q
 -- case: prepare with types | ok
 -- ways: simple
 PREPARE q (varchar, int4, date) AS INSERT INTO users (email, age, born) VALUES ($1, $2, $3)
