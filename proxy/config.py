@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from crypto.providers.settings import SERVICES, ServiceSettings
 from policy.document import DocumentError, MappingNode, Node, Problems, ScalarNode, SequenceNode, suggestion
 from policy.loader import read_document
 from policy.model import Location
@@ -57,6 +58,7 @@ class KeystoreAddress:
 class Keys:
     provider: str
     local: LocalKeys
+    service: ServiceSettings | None  # of every other provider than local
     keystore: KeystoreAddress
     cache_ttl: float
     cache_size: int
@@ -238,7 +240,20 @@ class _Values:
         return Keys(
             provider=self.one("keys.provider"),
             local=local,
+            service=self._service(self.one("keys.provider")),
             keystore=keystore,
             cache_ttl=self.one("keys.cache_ttl"),
             cache_size=self.one("keys.cache_size"),
         )
+
+    def _service(self, provider: str | None) -> ServiceSettings | None:
+        if provider is None or provider not in SERVICES:
+            return None
+        kind, prefix = SERVICES[provider], f"keys.{provider}."
+        settings = kind(**{field.name: self.one(prefix + field.name) for field in fields(kind)})
+        for name, who in settings.incomplete:
+            if prefix + name not in self._source.texts:  # otherwise it is a problem by itself
+                self._problems.add(
+                    self.place("keys.provider"), f"{prefix}{name} is not set, and {who} needs it"
+                )
+        return settings

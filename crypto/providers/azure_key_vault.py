@@ -1,0 +1,205 @@
+"""The master key in Azure Key Vault or a Managed HSM: an RSA key (RSA-OAEP-256), or an AES key (AES-KW).
+
+Key Vault binds no associated data, and anybody who knows the public half of an RSA key can wrap with it. So
+what RSA has wrapped is signed by the same key, together with its context: a key that somebody else has
+wrapped, or for another record, is refused. AES key wrap is proved by the key itself; the record's key hash
+binds it.
+
+    wrapped key = 01 · lp(version of the master key, wrapped, signature)        (docs/envelope.md)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from azure.core.credentials import TokenCredential
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    HttpResponseError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
+from azure.identity import (
+    CertificateCredential,
+    ClientSecretCredential,
+    ManagedIdentityCredential,
+    WorkloadIdentityCredential,
+)
+from azure.keyvault.keys import KeyClient, KeyVaultKey
+from azure.keyvault.keys.crypto import CryptographyClient, KeyWrapAlgorithm, SignatureAlgorithm
+
+from crypto.envelope import length_prefixed
+from crypto.errors import ProviderError, ProviderUnavailable
+from crypto.private_file import read_private
+from crypto.providers.http_errors import no_answer
+from crypto.providers.service import ServiceProvider
+from crypto.providers.settings import AzureSettings
+from crypto.secret import Secret
+
+_FORMAT = b"\x01"
+_SIGNED = b"pgveil v1 azure key vault"
+
+T = TypeVar("T")
+
+
+def open_provider(settings: AzureSettings) -> ServiceProvider:
+    """The provider; nothing is asked yet."""
+    return ServiceProvider(AzureKeyVault(settings), settings.timeout)
+
+
+class AzureKeyVault(Secret):
+    """See crypto/providers/service.py."""
+
+    def __init__(self, settings: AzureSettings) -> None:
+        assert settings.key is not None
+        url = urlsplit(settings.key)
+        self._settings = settings
+        self._vault = f"{url.scheme}://{url.netloc}"
+        self._name = url.path.removeprefix("/keys/").strip("/")
+        self._lock = threading.Lock()
+        self._keys: KeyClient | None = None
+        self._credential: TokenCredential | None = None
+        self.reference = f"azure-key-vault:{url.netloc}/{self._name}"
+
+    def wrap(self, key: bytes, context: bytes) -> bytes:
+        master = self._ask(lambda keys: keys.get_key(self._name))
+        version = str(master.properties.version).encode()
+        wrapped = self._ask(lambda _: self._with(master).wrap_key(_algorithm(master), key).encrypted_key)
+        signature = b""
+        if _signs(master):
+            digest = _digest(version, wrapped, context)
+            signature = self._ask(
+                lambda _: self._with(master).sign(SignatureAlgorithm.ps256, digest).signature
+            )
+        return _FORMAT + length_prefixed(version, wrapped, signature)
+
+    def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
+        version, key, signature = self._parts(wrapped)
+        master = self._ask(lambda keys: keys.get_key(self._name, version.decode("ascii", "replace")))
+        if _signs(master):
+            digest = _digest(version, key, context)
+            verified = self._ask(
+                lambda _: self._with(master).verify(SignatureAlgorithm.ps256, digest, signature)
+            )
+            if not verified.is_valid:
+                raise self._altered()
+        return self._ask(lambda _: self._with(master).unwrap_key(_algorithm(master), key).key)
+
+    def rewrap(self, wrapped: bytes, context: bytes) -> bytes:
+        return self.wrap(self.unwrap(wrapped, context), context)
+
+    def rotate(self) -> None:
+        self._ask(lambda keys: keys.rotate_key(self._name))
+
+    def describe(self) -> Mapping[str, str]:
+        key = self._ask(lambda keys: keys.get_key(self._name))
+        made, until = key.properties.created_on, key.properties.expires_on
+        return {
+            "type": str(key.key_type),
+            "version": str(key.properties.version),
+            **({"made": made.isoformat(timespec="seconds")} if made else {}),
+            **({"expires": until.isoformat(timespec="seconds")} if until else {}),
+        }
+
+    def close(self) -> None:
+        with self._lock:
+            if self._keys is not None:
+                self._keys.close()
+            self._keys = self._credential = None
+
+    def _parts(self, wrapped: bytes) -> tuple[bytes, bytes, bytes]:
+        """Version, wrapped key and signature. Raises ProviderError."""
+        parts, rest = [], wrapped[1:]
+        while rest:
+            length = int.from_bytes(rest[:2])
+            parts.append(rest[2 : 2 + length])
+            rest = rest[2 + length :]
+        if len(parts) != 3 or _FORMAT + length_prefixed(*parts) != wrapped or not parts[0].isalnum():
+            raise self._altered()
+        return parts[0], parts[1], parts[2]
+
+    def _altered(self) -> ProviderError:
+        return ProviderError(
+            f"{self.reference}: it was altered, or wrapped by another key or for another record"
+        )
+
+    def _with(self, key: KeyVaultKey) -> CryptographyClient:
+        assert self._credential is not None
+        return CryptographyClient(key, self._credential, **self._options())
+
+    def _ask(self, work: Callable[[KeyClient], T]) -> T:
+        """What Key Vault answers. Raises ProviderError, ProviderUnavailable."""
+        try:
+            return work(self._connected())
+        except ClientAuthenticationError as error:
+            raise ProviderError(f"{self.reference}: its login was refused ({type(error).__name__})") from None
+        except HttpResponseError as error:
+            raise self._refused(error) from None
+        except (ServiceRequestError, ServiceResponseError, OSError) as error:
+            raise no_answer(self.reference, error) from None
+        except (
+            AzureError,
+            ValueError,
+        ) as error:  # a key that is not valid yet or any more, an unfit challenge
+            raise ProviderError(
+                f"{self.reference}: cannot be used ({type(error).__name__}): is the key valid now?"
+            ) from None
+
+    def _refused(self, error: HttpResponseError) -> ProviderError:
+        status = error.status_code or 500
+        if status in (408, 429) or status >= 500:
+            return ProviderUnavailable(f"{self.reference}: status {status}")
+        if status == 400:
+            return self._altered()
+        if status == 404:
+            return ProviderError(f"{self.reference}: there is no such key, or no such version of it")
+        inner = getattr(error.error, "innererror", None) or {}
+        why = inner.get("code") or getattr(error.error, "code", None) or f"status {status}"
+        return ProviderError(f"{self.reference}: not allowed ({why})")
+
+    def _connected(self) -> KeyClient:
+        with self._lock:
+            if self._keys is None:
+                self._credential = self._login()
+                self._keys = KeyClient(self._vault, self._credential, **self._options())
+            return self._keys
+
+    def _options(self) -> dict[str, Any]:
+        settings = self._settings
+        return {
+            "connection_timeout": settings.timeout,
+            "read_timeout": settings.timeout,
+            "retry_total": 0,  # crypto/providers/resilient.py has its own
+            **({"connection_verify": str(settings.ca)} if settings.ca else {}),
+        }
+
+    def _login(self) -> TokenCredential:
+        settings, options = self._settings, self._options()
+        tenant, client = settings.tenant or "", settings.client_id or ""
+        if settings.client_secret_file is not None:
+            secret = read_private(settings.client_secret_file).decode("utf-8", "replace").strip()
+            return ClientSecretCredential(tenant, client, secret, **options)
+        if settings.certificate is not None:
+            pem = read_private(settings.certificate)
+            return CertificateCredential(tenant, client, certificate_data=pem, **options)
+        if "AZURE_FEDERATED_TOKEN_FILE" in os.environ:  # what AKS puts into a pod with a workload identity
+            return WorkloadIdentityCredential(**options)
+        return ManagedIdentityCredential(client_id=settings.client_id, **options)
+
+
+def _signs(key: KeyVaultKey) -> bool:
+    return str(key.key_type).startswith(("RSA", "KeyType.rsa"))
+
+
+def _algorithm(key: KeyVaultKey) -> KeyWrapAlgorithm:
+    return KeyWrapAlgorithm.rsa_oaep_256 if _signs(key) else KeyWrapAlgorithm.aes_256
+
+
+def _digest(version: bytes, wrapped: bytes, context: bytes) -> bytes:
+    return hashlib.sha256(length_prefixed(_SIGNED, version, wrapped, context)).digest()
