@@ -52,8 +52,11 @@ class Versioned(Provider, Protocol):
 
 
 @runtime_checkable
-class Creatable(Provider, Protocol):
-    """A provider that can make its master key, where its holder has no such thing yet."""
+class Creatable(Protocol):
+    """A provider that can make its master key, where its holder has no such thing yet.
+
+    No subclass of Provider: whether somebody is one is asked before the reference can be known.
+    """
 
     async def create(self) -> None:
         """Make the master key; never in the place of another one. Raises ProviderError."""

@@ -96,8 +96,8 @@ class VaultSession(Secret):
                 client, life = self._with_token_of_file()
             else:
                 client, life = self._with_new_token()
-        except (exceptions.Forbidden, exceptions.Unauthorized):
-            raise ProviderError(f"{self._name}: the login by {login} was refused") from None
+        except exceptions.Forbidden as error:
+            raise ProviderError(f"{self._name}: the login by {login} was refused: {error.args[0]}") from None
         self._lives(life)
         self._client = client
 
@@ -121,23 +121,20 @@ class VaultSession(Secret):
 
     def _renew(self, client: hvac.Client) -> None:
         """The lock is held. Where it is no use there is a new login."""
-        before = self._life
+        before, failure = self._life, None
         if self._renewable:
             try:
-                auth = self._translated(client, lambda client: client.auth.token.renew_self())["auth"]
-            except exceptions.Forbidden:
-                pass
-            except ProviderUnavailable:
-                raise
-            except ProviderError:
-                pass
+                self._lives(self._translated(client, lambda client: client.auth.token.renew_self())["auth"])
+            except (exceptions.Forbidden, ProviderError) as error:  # past its maximum: a status of 500
+                failure = error
             else:
-                self._lives(auth)
                 if self._life >= before / 2:
                     self._life = before
                     return
         if self._settings.login != "token" or _content(self._settings.token_file) != client.token:
             self._login()
+        elif isinstance(failure, ProviderUnavailable):
+            raise failure
         else:
             self._due = time.monotonic() + before / 4  # nobody but the file can give a new one
 
@@ -178,8 +175,8 @@ class VaultSession(Secret):
         """What `work` returns. Raises ProviderError, ProviderUnavailable; for callers here, Forbidden."""
         try:
             return work(client)
-        except (exceptions.Forbidden, exceptions.Unauthorized):
-            raise exceptions.Forbidden from None
+        except (exceptions.Forbidden, exceptions.Unauthorized) as error:
+            raise exceptions.Forbidden(_said(error)) from None
         except exceptions.InvalidPath as error:
             said = _said(error) or "there is no such key or secret"
             raise ProviderError(f"{self._name}: {said} (check mount, name and namespace)") from None
@@ -193,7 +190,7 @@ class VaultSession(Secret):
 
 
 def _said(error: exceptions.VaultError) -> str:
-    return ", ".join(map(str, error.errors or ())).replace("\n", " ")[:_MESSAGE_LIMIT]
+    return " ".join(", ".join(map(str, error.errors or ())).split())[:_MESSAGE_LIMIT]
 
 
 def _refuse_redirect(response: requests.Response, *_: object, **__: object) -> None:
