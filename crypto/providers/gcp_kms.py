@@ -6,6 +6,8 @@ CRC32C, as Google's documentation of data integrity asks. By REST: gRPC does not
 
 from __future__ import annotations
 
+import json
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -18,8 +20,10 @@ from google.api_core import exceptions
 from google.auth import exceptions as auth_exceptions
 from google.cloud import kms_v1
 from google.cloud.kms_v1.services.key_management_service.transports import KeyManagementServiceRestTransport
+from google.oauth2 import service_account
 
 from crypto.errors import ProviderError, ProviderUnavailable
+from crypto.private_file import read_private
 from crypto.providers.http_errors import no_answer
 from crypto.providers.service import ServiceProvider
 from crypto.providers.settings import GcpSettings
@@ -27,6 +31,7 @@ from crypto.secret import Secret
 
 _SCOPE = "https://www.googleapis.com/auth/cloudkms"
 _GENERATION_POLL = 0.2  # seconds between two looks at a version that is being made
+_REQUEST = re.compile(r"^[A-Z]+ \S+: ")  # what its library puts before what Google says
 _MESSAGE_LIMIT = 300  # characters of what Google says
 _ENABLED = kms_v1.CryptoKeyVersion.CryptoKeyVersionState.ENABLED
 _PENDING = kms_v1.CryptoKeyVersion.CryptoKeyVersionState.PENDING_GENERATION
@@ -127,7 +132,7 @@ class GcpKms(Secret):
             raise self._refused(error) from None
         except auth_exceptions.DefaultCredentialsError:
             raise ProviderError(
-                f"{self.reference}: no credentials: neither the platform nor credentials_file has any"
+                f"{self.reference}: no credentials: the platform has none, and there is no credentials_file"
             ) from None
         except auth_exceptions.GoogleAuthError as error:
             if isinstance(error, auth_exceptions.TransportError) or error.retryable:
@@ -142,7 +147,7 @@ class GcpKms(Secret):
         code = int(error.code or 500)
         if code in (408, 429) or code >= 500:
             return ProviderUnavailable(f"{self.reference}: {type(error).__name__}")
-        said = str(error.message or type(error).__name__).replace("\n", " ")[:_MESSAGE_LIMIT]
+        said = _REQUEST.sub("", " ".join(str(error.message).split()))[:_MESSAGE_LIMIT]
         return ProviderError(f"{self.reference}: {said}")
 
     def _connected(self) -> kms_v1.KeyManagementServiceClient:
@@ -156,12 +161,16 @@ class GcpKms(Secret):
             return self._client
 
     def _credentials(self) -> Any:
-        """Of a file, or the platform's own."""
+        """A service account's key in a file, or the platform's own identity."""
         if (file := self._settings.credentials_file) is None:
             return google.auth.default(scopes=[_SCOPE])[0]
-        return google.auth.load_credentials_from_file(  # type: ignore[no-untyped-call]
-            str(file), scopes=[_SCOPE]
-        )[0]
+        try:
+            account = json.loads(read_private(file))
+            return service_account.Credentials.from_service_account_info(  # type: ignore[no-untyped-call]
+                account, scopes=[_SCOPE]
+            )
+        except (ValueError, auth_exceptions.GoogleAuthError):  # what it says could quote the file
+            raise ProviderError(f"{file}: is not the key of a service account") from None
 
 
 def _crc32c(data: bytes) -> int:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 class Request:
     method: str
     path: str
-    headers: Mapping[str, str]
+    headers: Message  # whose names have no case
     body: bytes
 
     @property
@@ -45,7 +46,7 @@ def serve(answers: Answers, certificate: tuple[Path, Path] | None = None) -> Ite
 
         def _answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            answer = answers(Request(self.command, self.path, dict(self.headers.items()), body))
+            answer = answers(Request(self.command, self.path, self.headers, body))
             data = b"" if answer.body is None else json.dumps(answer.body).encode()
             self.send_response(answer.status)
             for name, value in {"Content-Type": "application/json", **answer.headers}.items():
