@@ -5,12 +5,17 @@ what RSA has wrapped is signed by the same key, together with its context: a key
 wrapped, or for another record, is refused. AES key wrap is proved by the key itself; the record's key hash
 binds it.
 
+The operations are asked for by their REST names. The SDK's CryptographyClient would do some of them here: for
+an AES key, whose bytes it cannot have, with random ones of its own, so that nothing ever opened again.
+
     wrapped key = 01 · lp(version of the master key, wrapped, signature)        (docs/envelope.md)
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
 import os
 import threading
 from collections.abc import Callable, Mapping
@@ -25,14 +30,14 @@ from azure.core.exceptions import (
     ServiceRequestError,
     ServiceResponseError,
 )
+from azure.core.rest import HttpRequest
 from azure.identity import (
     CertificateCredential,
     ClientSecretCredential,
     ManagedIdentityCredential,
     WorkloadIdentityCredential,
 )
-from azure.keyvault.keys import KeyClient, KeyVaultKey
-from azure.keyvault.keys.crypto import CryptographyClient, KeyWrapAlgorithm, SignatureAlgorithm
+from azure.keyvault.keys import KeyClient, KeyType, KeyVaultKey
 
 from crypto.envelope import length_prefixed
 from crypto.errors import ProviderError, ProviderUnavailable
@@ -44,6 +49,7 @@ from crypto.secret import Secret
 
 _FORMAT = b"\x01"
 _SIGNED = b"pgveil v1 azure key vault"
+_SIGNATURE = "PS256"
 
 T = TypeVar("T")
 
@@ -64,32 +70,27 @@ class AzureKeyVault(Secret):
         self._name = url.path.removeprefix("/keys/").strip("/")
         self._lock = threading.Lock()
         self._keys: KeyClient | None = None
-        self._credential: TokenCredential | None = None
+        self._versions: dict[str, KeyVaultKey] = {}
         self.reference = f"azure-key-vault:{url.netloc}/{self._name}"
 
     def wrap(self, key: bytes, context: bytes) -> bytes:
         master = self._ask(lambda keys: keys.get_key(self._name))
-        version = str(master.properties.version).encode()
-        wrapped = self._ask(lambda _: self._with(master).wrap_key(_algorithm(master), key).encrypted_key)
+        number = str(master.properties.version)
+        wrapped = _decoded(self._operate(number, "wrapkey", alg=self._algorithm(master), value=_encoded(key)))
         signature = b""
         if _signs(master):
-            digest = _digest(version, wrapped, context)
-            signature = self._ask(
-                lambda _: self._with(master).sign(SignatureAlgorithm.ps256, digest).signature
-            )
-        return _FORMAT + length_prefixed(version, wrapped, signature)
+            digest = _digest(number, wrapped, context)
+            signature = _decoded(self._operate(number, "sign", alg=_SIGNATURE, value=digest))
+        return _FORMAT + length_prefixed(number.encode(), wrapped, signature)
 
     def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
-        version, key, signature = self._parts(wrapped)
-        master = self._ask(lambda keys: keys.get_key(self._name, version.decode("ascii", "replace")))
+        number, key, signature = self._parts(wrapped)
+        master = self._version(number)
         if _signs(master):
-            digest = _digest(version, key, context)
-            verified = self._ask(
-                lambda _: self._with(master).verify(SignatureAlgorithm.ps256, digest, signature)
-            )
-            if not verified.is_valid:
+            digest, proof = _digest(number, key, context), _encoded(signature)
+            if self._operate(number, "verify", alg=_SIGNATURE, digest=digest, value=proof) is not True:
                 raise self._altered()
-        return self._ask(lambda _: self._with(master).unwrap_key(_algorithm(master), key).key)
+        return _decoded(self._operate(number, "unwrapkey", alg=self._algorithm(master), value=_encoded(key)))
 
     def rewrap(self, wrapped: bytes, context: bytes) -> bytes:
         return self.wrap(self.unwrap(wrapped, context), context)
@@ -101,7 +102,7 @@ class AzureKeyVault(Secret):
         key = self._ask(lambda keys: keys.get_key(self._name))
         made, until = key.properties.created_on, key.properties.expires_on
         return {
-            "type": str(key.key_type),
+            "type": KeyType(key.key_type).value,
             "version": str(key.properties.version),
             **({"made": made.isoformat(timespec="seconds")} if made else {}),
             **({"expires": until.isoformat(timespec="seconds")} if until else {}),
@@ -111,9 +112,15 @@ class AzureKeyVault(Secret):
         with self._lock:
             if self._keys is not None:
                 self._keys.close()
-            self._keys = self._credential = None
+            self._keys = None
 
-    def _parts(self, wrapped: bytes) -> tuple[bytes, bytes, bytes]:
+    def _version(self, number: str) -> KeyVaultKey:
+        """A version of the key; which kind it is of never changes."""
+        if (known := self._versions.get(number)) is None:
+            known = self._versions[number] = self._ask(lambda keys: keys.get_key(self._name, number))
+        return known
+
+    def _parts(self, wrapped: bytes) -> tuple[str, bytes, bytes]:
         """Version, wrapped key and signature. Raises ProviderError."""
         parts, rest = [], wrapped[1:]
         while rest:
@@ -122,20 +129,39 @@ class AzureKeyVault(Secret):
             rest = rest[2 + length :]
         if len(parts) != 3 or _FORMAT + length_prefixed(*parts) != wrapped or not parts[0].isalnum():
             raise self._altered()
-        return parts[0], parts[1], parts[2]
+        return parts[0].decode("ascii"), parts[1], parts[2]
 
     def _altered(self) -> ProviderError:
         return ProviderError(
             f"{self.reference}: it was altered, or wrapped by another key or for another record"
         )
 
-    def _with(self, key: KeyVaultKey) -> CryptographyClient:
-        assert self._credential is not None
-        return CryptographyClient(key, self._credential, **self._options())
+    def _algorithm(self, key: KeyVaultKey) -> str:
+        if _signs(key):
+            return "RSA-OAEP-256"
+        if key.key_type in (KeyType.oct, KeyType.oct_hsm):
+            return "A256KW"
+        raise ProviderError(f"{self.reference}: a key of an elliptic curve does not wrap")
+
+    def _operate(self, number: str, verb: str, **fields: str) -> Any:
+        """What an operation of a version of the key results in."""
+
+        def post(keys: KeyClient) -> Any:
+            response = keys.send_request(
+                HttpRequest("POST", f"keys/{self._name}/{number}/{verb}", json=fields)
+            )
+            response.raise_for_status()
+            return response.json()["value"]
+
+        return self._ask(post)
 
     def _ask(self, work: Callable[[KeyClient], T]) -> T:
         """What Key Vault answers. Raises ProviderError, ProviderUnavailable."""
         try:
+            try:
+                return work(self._connected())
+            except ClientAuthenticationError:
+                self.close()  # perhaps the token was taken back
             return work(self._connected())
         except ClientAuthenticationError as error:
             raise ProviderError(f"{self.reference}: its login was refused ({type(error).__name__})") from None
@@ -143,13 +169,8 @@ class AzureKeyVault(Secret):
             raise self._refused(error) from None
         except (ServiceRequestError, ServiceResponseError, OSError) as error:
             raise no_answer(self.reference, error) from None
-        except (
-            AzureError,
-            ValueError,
-        ) as error:  # a key that is not valid yet or any more, an unfit challenge
-            raise ProviderError(
-                f"{self.reference}: cannot be used ({type(error).__name__}): is the key valid now?"
-            ) from None
+        except AzureError as error:
+            raise ProviderError(f"{self.reference}: cannot be used ({type(error).__name__})") from None
 
     def _refused(self, error: HttpResponseError) -> ProviderError:
         status = error.status_code or 500
@@ -157,17 +178,16 @@ class AzureKeyVault(Secret):
             return ProviderUnavailable(f"{self.reference}: status {status}")
         if status == 400:
             return self._altered()
+        if status == 401:
+            return ProviderError(f"{self.reference}: its login was refused")
         if status == 404:
             return ProviderError(f"{self.reference}: there is no such key, or no such version of it")
-        inner = getattr(error.error, "innererror", None) or {}
-        why = inner.get("code") or getattr(error.error, "code", None) or f"status {status}"
-        return ProviderError(f"{self.reference}: not allowed ({why})")
+        return ProviderError(f"{self.reference}: not allowed ({_code(error) or f'status {status}'})")
 
     def _connected(self) -> KeyClient:
         with self._lock:
             if self._keys is None:
-                self._credential = self._login()
-                self._keys = KeyClient(self._vault, self._credential, **self._options())
+                self._keys = KeyClient(self._vault, self._login(), **self._options())
             return self._keys
 
     def _options(self) -> dict[str, Any]:
@@ -194,12 +214,25 @@ class AzureKeyVault(Secret):
 
 
 def _signs(key: KeyVaultKey) -> bool:
-    return str(key.key_type).startswith(("RSA", "KeyType.rsa"))
+    return key.key_type in (KeyType.rsa, KeyType.rsa_hsm)
 
 
-def _algorithm(key: KeyVaultKey) -> KeyWrapAlgorithm:
-    return KeyWrapAlgorithm.rsa_oaep_256 if _signs(key) else KeyWrapAlgorithm.aes_256
+def _code(error: HttpResponseError) -> str | None:
+    """The innermost code of an error's body; never its message."""
+    try:
+        told = json.loads(error.response.text())["error"]  # type: ignore[union-attr]
+        return str((told.get("innererror") or told)["code"])
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
 
 
-def _digest(version: bytes, wrapped: bytes, context: bytes) -> bytes:
-    return hashlib.sha256(length_prefixed(_SIGNED, version, wrapped, context)).digest()
+def _digest(number: str, wrapped: bytes, context: bytes) -> str:
+    return _encoded(hashlib.sha256(length_prefixed(_SIGNED, number.encode(), wrapped, context)).digest())
+
+
+def _encoded(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode("ascii").rstrip("=")
+
+
+def _decoded(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
