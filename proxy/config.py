@@ -237,23 +237,26 @@ class _Values:
         if file is None and url is None:
             file = self._reader.base / "keys/keystore.json"
         keystore = KeystoreAddress(file, url, self.one("keys.keystore.schema"))
+        provider = self.one("keys.provider")
         return Keys(
-            provider=self.one("keys.provider"),
+            provider=provider,
             local=local,
-            service=self._service(self.one("keys.provider")),
+            service=self._service(provider),
             keystore=keystore,
             cache_ttl=self.one("keys.cache_ttl"),
             cache_size=self.one("keys.cache_size"),
         )
 
     def _service(self, provider: str | None) -> ServiceSettings | None:
-        if provider is None or provider not in SERVICES:
+        """What the provider's section says. Mistakes in the others are told, too."""
+        services = {name: self._section(name, kind) for name, kind in SERVICES.items()}
+        if provider is None or provider not in services:
             return None
-        kind, prefix = SERVICES[provider], f"keys.{provider}."
-        settings = kind(**{field.name: self.one(prefix + field.name) for field in fields(kind)})
-        for name, who in settings.incomplete:
-            if prefix + name not in self._source.texts:  # otherwise it is a problem by itself
-                self._problems.add(
-                    self.place("keys.provider"), f"{prefix}{name} is not set, and {who} needs it"
-                )
-        return settings
+        for name, who in services[provider].incomplete:
+            setting = f"keys.{provider}.{name}"
+            if setting not in self._source.texts:  # otherwise it is a problem by itself
+                self._problems.add(self.place("keys.provider"), f"{setting} is not set, and {who} needs it")
+        return services[provider]
+
+    def _section(self, name: str, kind: type[ServiceSettings]) -> ServiceSettings:
+        return kind(**{field.name: self.one(f"keys.{name}.{field.name}") for field in fields(kind)})
