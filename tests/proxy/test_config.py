@@ -163,7 +163,8 @@ def test_a_key_service_has_what_its_section_says(tmp_path: Path) -> None:
 keys:
   provider: vault
   vault:
-    {address: "https://vault:8200/", key: pgveil, login: approle, role_id_file: a, secret_id_file: /b, timeout: 500ms}
+    {address: "https://vault:8200/", key: pgveil, timeout: 500ms,
+     login: approle, role_id_file: a, secret_id_file: /b}
   aws-kms: {key: alias/ignored}
 """
     )
