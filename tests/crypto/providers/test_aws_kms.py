@@ -17,6 +17,7 @@ from crypto.providers.aws_kms import open_provider
 from crypto.providers.service import ServiceProvider
 from crypto.providers.settings import AwsSettings
 from tests.crypto.providers.http_server import Answer, Request, serve
+from tests.crypto.providers.renewal import renews
 from tests.openbao import private
 
 SECRET = "kanarie/aws/secret"
@@ -114,6 +115,10 @@ async def test_after_a_rotation_both_wraps_open(provider: ServiceProvider, kms: 
     assert await provider.unwrap(first, b"context") == await provider.unwrap(again, b"context") == b"key"
     with pytest.raises(ProviderError):
         await provider.rewrap(first, b"other")
+
+
+async def test_a_keystore_is_renewed(provider: ServiceProvider) -> None:
+    await renews(provider)
 
 
 async def test_the_state_of_a_key_is_told(provider: ServiceProvider, settings: AwsSettings, kms: Any) -> None:

@@ -20,13 +20,15 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from crypto.envelope import length_prefixed
 from crypto.errors import KeystoreError, ProviderError, ProviderUnavailable
-from crypto.hierarchy import create_dek, new_record, open_dek
+from crypto.hierarchy import create_dek, open_dek
 from crypto.keyset import KeyType
 from crypto.providers import Versioned
 from crypto.providers.azure_key_vault import open_provider
 from crypto.providers.service import ServiceProvider
 from crypto.providers.settings import AzureSettings
 from tests.crypto.providers.http_server import Answer, Request, serve
+from tests.crypto.providers.renewal import renews
+from tests.crypto.stores import new_record
 from tests.postgres import Certificates, make_certificates
 
 pytestmark = pytest.mark.emulated
@@ -268,6 +270,10 @@ async def test_a_new_version_wraps_and_old_ones_open_until_they_are_disabled(
         await provider.unwrap(first, b"context")
     assert not isinstance(told.value, ProviderUnavailable)
     assert await provider.unwrap(again, b"context") == bytes(32)
+
+
+async def test_a_keystore_is_renewed(provider: ServiceProvider) -> None:
+    await renews(provider)
 
 
 @pytest.mark.usefixtures("impatient")

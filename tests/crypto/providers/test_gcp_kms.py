@@ -23,6 +23,7 @@ from crypto.providers.gcp_kms import open_provider
 from crypto.providers.service import ServiceProvider
 from crypto.providers.settings import GcpSettings
 from tests.crypto.providers.http_server import Answer, Request, serve
+from tests.crypto.providers.renewal import renews
 from tests.openbao import private
 
 pytestmark = pytest.mark.emulated
@@ -227,6 +228,10 @@ async def test_a_new_version_wraps_and_old_ones_open_until_they_are_disabled(
         await provider.unwrap(first, b"context")
     assert not isinstance(told.value, ProviderUnavailable)
     assert await provider.unwrap(again, b"context") == b"key"
+
+
+async def test_a_keystore_is_renewed(provider: ServiceProvider) -> None:
+    await renews(provider)
 
 
 @pytest.mark.usefixtures("impatient")

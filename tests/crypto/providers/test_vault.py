@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from crypto.errors import ProviderError, ProviderUnavailable
-from crypto.hierarchy import create_dek, new_record
+from crypto.hierarchy import create_dek
 from crypto.keyset import KeyType
 from crypto.providers import Creatable, Versioned
 from crypto.providers.service import ServiceProvider
 from crypto.providers.settings import VaultSettings
 from crypto.providers.vault import open_provider
+from tests.crypto.stores import new_record
 from tests.openbao import Bao, private
 
 Open = Callable[..., ServiceProvider]
