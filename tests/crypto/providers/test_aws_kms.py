@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ async def test_what_one_process_wraps_another_unwraps(
 
 async def test_an_alias_will_do(provider: ServiceProvider, settings: AwsSettings, kms: Any) -> None:
     kms.create_alias(AliasName="alias/pgveil", TargetKeyId=settings.key)
-    by_alias = open_provider(replaced(settings, key="alias/pgveil"))
+    by_alias = open_provider(replace(settings, key="alias/pgveil"))
     wrapped = await by_alias.wrap(b"key", b"context")
     assert await provider.unwrap(wrapped, b"context") == b"key"
     await by_alias.rotate()
@@ -100,7 +101,7 @@ async def test_another_context_key_or_wrap_does_not_open(
         with pytest.raises(ProviderError) as told:
             await provider.unwrap(other, context)
         assert not isinstance(told.value, ProviderUnavailable)
-    another = open_provider(replaced(settings, key=kms.create_key()["KeyMetadata"]["KeyId"]))
+    another = open_provider(replace(settings, key=kms.create_key()["KeyMetadata"]["KeyId"]))
     with pytest.raises(ProviderError) as told:  # moto denies access; AWS has IncorrectKeyException, see below
         await another.unwrap(wrapped, b"context")
     assert not isinstance(told.value, ProviderUnavailable)
@@ -125,7 +126,7 @@ async def test_the_state_of_a_key_is_told(provider: ServiceProvider, settings: A
     """moto wraps by a disabled key all the same; what AWS answers is below."""
     kms.disable_key(KeyId=settings.key)
     assert (await provider.describe())["state"] == "Disabled"
-    missing = open_provider(replaced(settings, key="00000000-0000-0000-0000-000000000000"))
+    missing = open_provider(replace(settings, key="00000000-0000-0000-0000-000000000000"))
     with pytest.raises(ProviderError, match="no such key") as told:
         await missing.health()
     assert not isinstance(told.value, ProviderUnavailable)
@@ -137,11 +138,11 @@ async def test_the_environment_is_no_place_for_credentials(
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA1")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of the environment")
-    provider = open_provider(replaced(settings, profile=None))
+    provider = open_provider(replace(settings, profile=None))
     with pytest.raises(ProviderError, match="no credentials"):
         await provider.health()
     await provider.close()
-    mistyped = open_provider(replaced(settings, profile="mistyped"))
+    mistyped = open_provider(replace(settings, profile="mistyped"))
     with pytest.raises(ProviderError, match="ProfileNotFound"):
         await mistyped.health()
     await mistyped.close()
@@ -228,7 +229,3 @@ def emulated(port: int) -> AwsSettings:
     return AwsSettings(
         key="key", region="eu-central-1", endpoint=f"http://127.0.0.1:{port}", profile="pgveil", timeout=2.0
     )
-
-
-def replaced(settings: AwsSettings, **other: Any) -> AwsSettings:
-    return AwsSettings(**{name: getattr(settings, name) for name in settings.__slots__} | other)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,7 +68,7 @@ async def test_a_new_version_wraps_and_old_ones_open_until_they_are_given_up(
     token = shared_bao.token("versions")
     assert settings.token_file is not None
     settings.token_file.write_text(token)
-    provider = open_provider(VaultSettings(**{**fields(settings), "key": "versions"}))
+    provider = open_provider(replace(settings, key="versions"))
     first = await provider.wrap(b"key", b"context")
     shared_bao.root.sys.create_or_update_policy(
         "versions", 'path "transit/*" { capabilities = ["read", "update"] }'
@@ -96,7 +97,7 @@ async def test_a_key_that_is_not_there_is_not_made(shared_bao: Bao, settings: Va
     )
     assert settings.token_file is not None
     settings.token_file.write_text(shared_bao.token("all"))
-    provider = open_provider(VaultSettings(**{**fields(settings), "key": "mistyped"}))
+    provider = open_provider(replace(settings, key="mistyped"))
     with pytest.raises(ProviderError, match="no such key"):
         await provider.wrap(b"key", b"context")
     await provider.close()
@@ -107,7 +108,7 @@ async def test_a_key_that_binds_nothing_is_refused(shared_bao: Bao, settings: Va
     shared_bao.root.secrets.transit.create_key("rsa", key_type="rsa-2048")
     assert settings.token_file is not None
     settings.token_file.write_text(shared_bao.root.token)
-    provider = open_provider(VaultSettings(**{**fields(settings), "key": "rsa"}))
+    provider = open_provider(replace(settings, key="rsa"))
     with pytest.raises(ProviderError, match="rsa-2048 takes no associated data"):
         await provider.wrap(b"key", b"context")
     await provider.close()
@@ -120,12 +121,10 @@ async def test_a_namespace_is_another_place(shared_bao: Bao, settings: VaultSett
     inside.secrets.transit.create_key("pgveil")
     assert settings.token_file is not None
     settings.token_file.write_text(shared_bao.root.token)
-    provider = open_provider(VaultSettings(**{**fields(settings), "namespace": "team"}))
+    provider = open_provider(replace(settings, namespace="team"))
     assert provider.reference == "vault:team/transit/pgveil"
     wrapped = await provider.wrap(b"key", b"context")
-    outside, wrong = (
-        open_provider(VaultSettings(**{**fields(settings), "namespace": name})) for name in (None, "none")
-    )
+    outside, wrong = (open_provider(replace(settings, namespace=name)) for name in (None, "none"))
     with pytest.raises(ProviderError):
         await outside.unwrap(wrapped, b"context")
     with pytest.raises(ProviderError, match="namespace not found") as told:
@@ -166,13 +165,13 @@ async def test_sealed_and_stopped_are_outages_that_end(own_bao: Bao, tmp_path: P
 
 
 async def test_a_wrong_authority_is_no_outage(shared_bao: Bao, settings: VaultSettings) -> None:
-    both = {**fields(settings), "address": shared_bao.tls_address}
-    provider = open_provider(VaultSettings(**both))
+    both = replace(settings, address=shared_bao.tls_address)
+    provider = open_provider(both)
     with pytest.raises(ProviderError, match="certificate is not one that is trusted") as told:
         await provider.health()
     assert not isinstance(told.value, ProviderUnavailable)
     await provider.close()
-    trusting = open_provider(VaultSettings(**{**both, "ca": shared_bao.certificates.authority}))
+    trusting = open_provider(replace(both, ca=shared_bao.certificates.authority))
     await trusting.health()
     await trusting.close()
 
@@ -194,7 +193,3 @@ async def healed(provider: ServiceProvider, wrapped: bytes) -> bytes:
         except ProviderUnavailable:
             await asyncio.sleep(0.1)
     raise AssertionError("it did not heal")
-
-
-def fields(settings: VaultSettings) -> dict[str, object]:
-    return {name: getattr(settings, name) for name in settings.__slots__}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,7 +86,7 @@ async def test_a_sealed_key_takes_a_passphrase(
 ) -> None:
     monkeypatch.setattr(master_key_file, "SCRYPT_N", 1 << 10)
     passphrase = private(tmp_path / "passphrase", "of a person\n")
-    sealed = VaultSettings(**{**fields(settings), "passphrase_file": passphrase})
+    sealed = replace(settings, passphrase_file=passphrase)
     provider, without = KvProvider(sealed), KvProvider(settings)
     await provider.create()
     wrapped = await provider.wrap(b"key", b"context")
@@ -101,7 +102,7 @@ async def test_a_sealed_key_takes_a_passphrase(
 
 @pytest.mark.usefixtures("impatient")
 async def test_a_service_that_is_away_is_asked_again(settings: VaultSettings) -> None:
-    away = KvProvider(VaultSettings(**{**fields(settings), "address": "http://127.0.0.1:9", "timeout": 0.3}))
+    away = KvProvider(replace(settings, address="http://127.0.0.1:9", timeout=0.3))
     await away.refresh()  # raises nothing
     with pytest.raises(ProviderUnavailable, match="connection refused"):
         assert away.reference
@@ -110,7 +111,3 @@ async def test_a_service_that_is_away_is_asked_again(settings: VaultSettings) ->
 
 def put(bao: Bao, settings: VaultSettings, secret: dict[str, str]) -> None:
     bao.root.secrets.kv.v2.create_or_update_secret(path=settings.path, secret=secret)
-
-
-def fields(settings: VaultSettings) -> dict[str, object]:
-    return {name: getattr(settings, name) for name in settings.__slots__}

@@ -14,7 +14,7 @@ from crypto.keyset import KeyType
 from crypto.keystore_file import FileKeystore
 from crypto.manager import KeyManager
 from crypto.master_rotation import conclude, exchange, renew
-from crypto.providers import Provider, Versioned, local
+from crypto.providers import Creatable, Provider, Versioned, local
 from crypto.providers.settings import VaultSettings
 from tests.crypto.providers.renewal import EMAIL, QUERY
 from tests.openbao import Bao, private
@@ -78,6 +78,40 @@ async def test_a_running_process_goes_through_an_outage(
     own_bao.unseal()
     await until(lambda: process.outage is None)
     assert (await process.ensure([QUERY])).active(QUERY.name, QUERY.algorithm)
+    await process.close()
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("engine", ["transit", "kv"])
+async def test_a_process_may_start_during_an_outage(
+    own_bao: Bao, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
+    """It has no key, and with a KV secret not even the name of its master key; then it has all of them."""
+    monkeypatch.setattr("crypto.manager.RETRY_INTERVAL", 0.1)
+    settings = VaultSettings(
+        address=own_bao.address,
+        engine=engine,
+        key="pgveil",
+        path="pgveil/master",
+        token_file=private(tmp_path / "token", own_bao.token(f"pgveil-{engine}")),
+        timeout=2.0,
+    )
+    before = open_provider("vault", service=settings)
+    if isinstance(before, Creatable):
+        await before.create()
+    made = KeyManager(FileKeystore(tmp_path / "keystore.json", before), before)
+    await made.create()
+    await made.ensure([EMAIL])
+    await made.close()
+    own_bao.seal()
+    vault = open_provider("vault", service=settings)
+    process = KeyManager(FileKeystore(tmp_path / "keystore.json", vault), vault)
+    assert len(await process.load(patient=True)) == 0
+    with pytest.raises(ProviderUnavailable, match="Vault is sealed"):
+        await process.ensure([EMAIL])
+    own_bao.unseal()
+    await until(lambda: process.outage is None)
+    assert process.keyring.active(EMAIL.name, EMAIL.algorithm)
     await process.close()
 
 
