@@ -14,8 +14,16 @@ from crypto.keystore import Keystore
 from crypto.manager import KeyManager
 from crypto.private_file import Passphrase, passphrase_from
 from crypto.providers import Provider, local
+from crypto.providers.settings import (
+    SERVICES,
+    AwsSettings,
+    AzureSettings,
+    GcpSettings,
+    ServiceSettings,
+    VaultSettings,
+)
 
-PROVIDERS = ("local",)
+PROVIDERS = ("local", *SERVICES)
 
 
 def open_provider(
@@ -24,18 +32,55 @@ def open_provider(
     key_file: Path | None = None,
     passphrase_file: Path | None = None,
     ask_passphrase: Passphrase | None = None,
+    service: ServiceSettings | None = None,
 ) -> Provider:
     """Open the master key's provider. Raises ProviderError, with one clear line.
 
     A sealed key file takes its passphrase from `passphrase_file` if there is one, otherwise by calling
-    `ask_passphrase` (a terminal's prompt, say), otherwise not at all.
+    `ask_passphrase` (a terminal's prompt, say), otherwise not at all. Every other provider takes `service`,
+    and asks its service nothing yet.
     """
     if name not in PROVIDERS:
         raise ProviderError(f"provider {name!r} is not supported (supported: {', '.join(PROVIDERS)})")
+    if name != "local":
+        return _open_service(name, service)
     if key_file is None:
         raise ProviderError("provider 'local' needs a master key file")
     passphrase = passphrase_from(passphrase_file) if passphrase_file else ask_passphrase
     return local.load(key_file, passphrase, interactive=passphrase_file is None)
+
+
+def _open_service(name: str, settings: ServiceSettings | None) -> Provider:
+    """Its library is imported now: others do without it."""
+    try:
+        match settings:
+            case VaultSettings(engine="kv"):
+                from crypto.providers import vault_kv
+
+                return vault_kv.KvProvider(settings)
+            case VaultSettings():
+                from crypto.providers import vault
+
+                return vault.open_provider(settings)
+            case AwsSettings():
+                from crypto.providers import aws_kms
+
+                return aws_kms.open_provider(settings)
+            case GcpSettings():
+                from crypto.providers import gcp_kms
+
+                return gcp_kms.open_provider(settings)
+            case AzureSettings():
+                from crypto.providers import azure_key_vault
+
+                return azure_key_vault.open_provider(settings)
+            case None:
+                raise ProviderError(f"provider {name!r} needs its settings, keys.{name}")
+    except ImportError as error:
+        extra = name.partition("-")[0]
+        raise ProviderError(
+            f"provider {name!r} needs the package {error.name}: pip install 'pgveil[{extra}]'"
+        ) from None
 
 
 def open_keystore(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,9 +47,9 @@ def create(path: Path, passphrase: Passphrase | None = None) -> bytes:
 
     Raises ProviderError if there is a file already: a master key is never overwritten.
     """
-    key = os.urandom(KEY_BYTES)
+    key = new_key()
     try:
-        create_file(path, _text({"version": VERSION, **_entry(key, passphrase)}))
+        create_file(path, _text(fields_of(key, passphrase)))
     except FileExistsError:
         raise ProviderError(f"{path}: exists already; a master key is never overwritten") from None
     except OSError as error:
@@ -67,6 +68,23 @@ def read(path: Path, passphrase: Passphrase | None = None) -> MasterKeys:
     return MasterKeys(keys[0], **{"next" if rotating == "next" else "previous": keys[1]})
 
 
+def new_key() -> bytes:
+    return os.urandom(KEY_BYTES)
+
+
+def fields_of(key: bytes, passphrase: Passphrase | None = None) -> dict[str, Any]:
+    """A master key in the form of its file, for another place than one; sealed, if there is a passphrase."""
+    return {"format": FORMAT, "version": VERSION, **_entry(key, passphrase)}
+
+
+def key_of(fields: Mapping[str, Any], origin: str, passphrase: Passphrase | None = None) -> bytes:
+    """The master key of such fields; `key` alone, in base64, will do. Raises ProviderError."""
+    entry = {"protection": "none", **fields}
+    if entry.get("format", FORMAT) != FORMAT or str(entry.get("version", VERSION)) != str(VERSION):
+        raise _not_ours(origin)
+    return _key(origin, entry, passphrase)
+
+
 def add_next(path: Path, passphrase: Passphrase | None = None) -> None:
     """Put a new key beside the one that wraps, unless there is one. `passphrase` seals it."""
     entries, rotating = _entries(path)
@@ -80,7 +98,7 @@ def add_next(path: Path, passphrase: Passphrase | None = None) -> None:
             raise ProviderError(f"{path}: is sealed; its passphrase is needed")
         if sealed:
             _key(path, entries[0], passphrase)  # both keys must open with one passphrase
-        fresh = _entry(os.urandom(KEY_BYTES), passphrase if sealed else None)
+        fresh = _entry(new_key(), passphrase if sealed else None)
         _replace(path, [*entries, fresh], "next")
 
 
@@ -151,35 +169,35 @@ def _entry(key: bytes, passphrase: Passphrase | None) -> dict[str, Any]:
     }
 
 
-def _key(path: Path, entry: dict[str, Any], passphrase: Passphrase | None) -> bytes:
+def _key(origin: object, entry: dict[str, Any], passphrase: Passphrase | None) -> bytes:
     try:
         if entry["protection"] == "none":
             key = base64.b64decode(entry["key"], validate=True)
         else:
-            key = _unseal(path, entry, passphrase)
+            key = _unseal(origin, entry, passphrase)
         if len(key) != KEY_BYTES:
             raise ValueError
     except (ValueError, KeyError, TypeError):
-        raise _not_ours(path) from None
+        raise _not_ours(origin) from None
     return key
 
 
-def _unseal(path: Path, entry: dict[str, Any], passphrase: Passphrase | None) -> bytes:
+def _unseal(origin: object, entry: dict[str, Any], passphrase: Passphrase | None) -> bytes:
     n, r, p = int(entry["n"]), int(entry["r"]), int(entry["p"])
     if entry["protection"] != "scrypt" or min(n, r, p) < 1 or 128 * n * r * p > _MEMORY_LIMIT:
         raise ValueError
     salt, sealed = (base64.b64decode(entry[name], validate=True) for name in ("salt", "sealed_key"))
     if passphrase is None:
-        raise ProviderError(f"{path}: is sealed; its passphrase is needed")
+        raise ProviderError(f"{origin}: is sealed; its passphrase is needed")
     sealing = WrappingKey(scrypt(passphrase(), salt=salt, n=n, r=r, p=p))
     try:
         return sealing.unwrap(sealed, FORMAT.encode())
     except DecryptionError:
-        raise ProviderError(f"{path}: wrong passphrase") from None
+        raise ProviderError(f"{origin}: wrong passphrase") from None
 
 
-def _not_ours(path: Path) -> ProviderError:
-    return ProviderError(f"{path}: is not a master key file of pgveil")
+def _not_ours(origin: object) -> ProviderError:
+    return ProviderError(f"{origin}: is not a master key file of pgveil")
 
 
 def _encode(data: bytes) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 
 import uvloop
 
+from crypto.errors import ProviderUnavailable
 from crypto.providers import Provider
 from policy.check import check
 from policy.document import DocumentError
@@ -65,7 +66,7 @@ class App:
 
     async def start(self, sockets: list[socket.socket], admin_sockets: list[socket.socket]) -> None:
         """Load the keys, read the catalogue, and listen. Raises CryptoError, ServerError, OSError."""
-        await self._keys.load()
+        await self._keys.load(patient=True)
         if self._config.tls is not None:  # without TLS every login can be relayed
             await self._secrets.open()
         await self._sessions.database(self._home)
@@ -143,14 +144,18 @@ async def preflight(config: Config, provider: Provider) -> None:
     """Find out before anything listens what would not work.
 
     Raises DocumentError, CryptoError, or ConfigError for an upstream that cannot be used. What the policy
-    says of tables that are not there is only warned of: a migration may yet make them.
+    says of tables that are not there is only warned of: a migration may yet make them. So is a key service
+    that does not answer: it will be asked again.
     """
     settings(config)
     policy = load_policy(config.policy)
     keys = key_manager(config, provider)
     catalogs = Catalogs(connector(config.maintenance), policy, poll=0)
     try:
-        await keys.refresh()
+        try:
+            await keys.refresh()
+        except ProviderUnavailable as error:
+            log.warning("keys cannot be read yet", reason=str(error))
         assert config.maintenance.database is not None
         try:
             binding = await catalogs.get(config.maintenance.database)
@@ -161,6 +166,7 @@ async def preflight(config: Config, provider: Provider) -> None:
     finally:
         await catalogs.close()
         await keys.keystore.close()
+        await provider.close()  # no connection of it may cross a fork
 
 
 def run(

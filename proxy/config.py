@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from crypto.providers.settings import SERVICES, ServiceSettings
 from policy.document import DocumentError, MappingNode, Node, Problems, ScalarNode, SequenceNode, suggestion
 from policy.loader import read_document
 from policy.model import Location
@@ -57,6 +58,7 @@ class KeystoreAddress:
 class Keys:
     provider: str
     local: LocalKeys
+    service: ServiceSettings | None  # of every other provider than local
     keystore: KeystoreAddress
     cache_ttl: float
     cache_size: int
@@ -235,10 +237,26 @@ class _Values:
         if file is None and url is None:
             file = self._reader.base / "keys/keystore.json"
         keystore = KeystoreAddress(file, url, self.one("keys.keystore.schema"))
+        provider = self.one("keys.provider")
         return Keys(
-            provider=self.one("keys.provider"),
+            provider=provider,
             local=local,
+            service=self._service(provider),
             keystore=keystore,
             cache_ttl=self.one("keys.cache_ttl"),
             cache_size=self.one("keys.cache_size"),
         )
+
+    def _service(self, provider: str | None) -> ServiceSettings | None:
+        """What the provider's section says. Mistakes in the others are told, too."""
+        services = {name: self._section(name, kind) for name, kind in SERVICES.items()}
+        if provider is None or provider not in services:
+            return None
+        for name, who in services[provider].incomplete:
+            setting = f"keys.{provider}.{name}"
+            if setting not in self._source.texts:  # otherwise it is a problem by itself
+                self._problems.add(self.place("keys.provider"), f"{setting} is not set, and {who} needs it")
+        return services[provider]
+
+    def _section(self, name: str, kind: type[ServiceSettings]) -> ServiceSettings:
+        return kind(**{field.name: self.one(f"keys.{name}.{field.name}") for field in fields(kind)})

@@ -1,11 +1,23 @@
-"""From the configuration to a key manager: the one place that knows how the keystore is reached."""
+"""From the configuration to master key and key manager: the one place that knows how they are reached."""
 
 from __future__ import annotations
 
-from crypto.assembly import open_keystore
+from crypto.assembly import open_keystore, open_provider
 from crypto.manager import KeyManager
+from crypto.private_file import Passphrase
 from crypto.providers import Provider
-from proxy.config import Config, ConfigError
+from proxy.config import Config, ConfigError, Keys
+
+
+def master_key(keys: Keys, ask_passphrase: Passphrase | None) -> Provider:
+    """Who holds the master key. A service is not asked anything yet. Raises ProviderError."""
+    return open_provider(
+        keys.provider,
+        key_file=keys.local.file,
+        passphrase_file=keys.local.passphrase_file,
+        ask_passphrase=ask_passphrase,
+        service=keys.service,
+    )
 
 
 def key_manager(config: Config, provider: Provider) -> KeyManager:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from policy.document import suggestion
 from proxy.addresses import Endpoint, ServerAddress, parse_listen, parse_url
@@ -45,7 +46,7 @@ class Setting:
     @property
     def environment(self) -> str:
         """The name of its environment variable."""
-        return PREFIX + self.name.replace(".", "_").upper()
+        return PREFIX + re.sub("[.-]", "_", self.name).upper()
 
 
 def _path(text: str, reader: Reader) -> Path:
@@ -109,6 +110,41 @@ def _duration(text: str, reader: Reader) -> float:
     return int(match[1]) * _UNITS[match[2]]
 
 
+def _timeout(text: str, reader: Reader) -> float:
+    seconds = _duration(text, reader)
+    if not 0.1 <= seconds <= 300:
+        raise ValueError("must be from 100ms to 5min")
+    return seconds
+
+
+def _service_url(text: str, reader: Reader) -> str:
+    """The address of a key service: TLS, unless it is on this machine."""
+    url = urlsplit(text)
+    if url.scheme not in ("https", "http") or not url.hostname or url.username or url.query or url.fragment:
+        raise ValueError("must be a URL: https://host:port")
+    if url.scheme == "http" and url.hostname not in ("localhost", "127.0.0.1", "::1"):
+        raise ValueError("must be https, unless it is on this machine")
+    return text.rstrip("/")
+
+
+def _vault_path(text: str, reader: Reader) -> str:
+    if not re.fullmatch(r"(?!\.)[\w.-]+(/(?!\.)[\w.-]+)*", text.strip("/")):
+        raise ValueError("must be a path: letters, digits, _ - . and /")
+    return text.strip("/")
+
+
+def _gcp_key(text: str, reader: Reader) -> str:
+    if not re.fullmatch(r"projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+", text):
+        raise ValueError("must be projects/…/locations/…/keyRings/…/cryptoKeys/…, without a version")
+    return text
+
+
+def _azure_key(text: str, reader: Reader) -> str:
+    if not re.fullmatch(r"https://[\w.-]+(:\d+)?/keys/[\w-]+/?", text):
+        raise ValueError("must be https://VAULT.vault.azure.net/keys/NAME, without a version")
+    return text
+
+
 def _size(text: str, reader: Reader) -> int:
     match = _QUANTITY.fullmatch(text)
     if match is None or match[2] not in _SIZES:
@@ -133,6 +169,40 @@ SETTINGS: dict[str, Setting] = {
         Setting("keys.provider", _one_of("local", "vault", "aws-kms", "gcp-kms", "azure-key-vault"), "local"),
         Setting("keys.local.file", _path, "keys/master.key"),
         Setting("keys.local.passphrase_file", _path),
+        Setting("keys.vault.address", _service_url),
+        Setting("keys.vault.engine", _one_of("transit", "kv"), "transit"),
+        Setting("keys.vault.mount", _vault_path),
+        Setting("keys.vault.key", _vault_path),
+        Setting("keys.vault.path", _vault_path),
+        Setting("keys.vault.passphrase_file", _path),
+        Setting("keys.vault.namespace", _vault_path),
+        Setting("keys.vault.ca", _path),
+        Setting("keys.vault.login", _one_of("token", "approle", "kubernetes", "certificate"), "token"),
+        Setting("keys.vault.auth_mount", _vault_path),
+        Setting("keys.vault.role", _name),
+        Setting("keys.vault.token_file", _path),
+        Setting("keys.vault.role_id_file", _path),
+        Setting("keys.vault.secret_id_file", _path),
+        Setting("keys.vault.jwt_file", _path, "/var/run/secrets/kubernetes.io/serviceaccount/token"),
+        Setting("keys.vault.certificate", _path),
+        Setting("keys.vault.private_key", _path),
+        Setting("keys.vault.timeout", _timeout, "5s"),
+        Setting("keys.aws-kms.key", _name),
+        Setting("keys.aws-kms.region", _name),
+        Setting("keys.aws-kms.endpoint", _service_url),
+        Setting("keys.aws-kms.profile", _name),
+        Setting("keys.aws-kms.timeout", _timeout, "5s"),
+        Setting("keys.gcp-kms.key", _gcp_key),
+        Setting("keys.gcp-kms.endpoint", _service_url),
+        Setting("keys.gcp-kms.credentials_file", _path),
+        Setting("keys.gcp-kms.timeout", _timeout, "5s"),
+        Setting("keys.azure-key-vault.key", _azure_key),
+        Setting("keys.azure-key-vault.ca", _path),
+        Setting("keys.azure-key-vault.tenant", _name),
+        Setting("keys.azure-key-vault.client_id", _name),
+        Setting("keys.azure-key-vault.client_secret_file", _path),
+        Setting("keys.azure-key-vault.certificate", _path),
+        Setting("keys.azure-key-vault.timeout", _timeout, "5s"),
         Setting("keys.keystore.file", _path),
         Setting("keys.keystore.url", _login_url),
         Setting("keys.keystore.schema", _name, "pgveil"),

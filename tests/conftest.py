@@ -13,6 +13,7 @@ from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # so that tests import their helpers as `tests.…`
 
+from tests.openbao import Bao, start_bao
 from tests.postgres import DEBIAN_15, Database, Postgres, start_postgres, versions_to_test
 from tests.proxy_process import Veils
 
@@ -87,3 +88,19 @@ def database18(postgres18: Postgres) -> Iterator[Database]:
 def veil(tmp_path: Path) -> Veils:
     """Makes proxies: `veil(database, policy)` is a running pgveil; afterwards it looks for leaks."""
     return Veils(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def shared_bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
+    """OpenBao, equipped; it is never sealed or stopped."""
+    with start_bao(tmp_path_factory.mktemp("bao")) as bao:
+        yield bao
+
+
+@pytest.fixture
+def own_bao(tmp_path: Path) -> Iterator[Bao]:
+    """OpenBao, equipped, for one test to seal and stop."""
+    directory = tmp_path / "bao"
+    directory.mkdir()
+    with start_bao(directory) as bao:
+        yield bao

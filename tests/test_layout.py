@@ -45,13 +45,33 @@ DOORS = {
     ],
     "uvloop": ["proxy/app.py"],
     "psycopg": ["proxy/demo", "proxy/commands/demo.py"],
-    "hvac": ["crypto/providers/vault.py"],
+    "hvac": ["crypto/providers/vault.py", "crypto/providers/vault_session.py"],
+    "requests": ["crypto/providers/vault_session.py", "crypto/providers/gcp_kms.py"],  # what these SDKs raise
+    "boto3": ["crypto/providers/aws_kms.py"],
+    "botocore": ["crypto/providers/aws_kms.py"],
+    "google": ["crypto/providers/gcp_kms.py"],
+    "google_crc32c": ["crypto/providers/gcp_kms.py"],
+    "azure": ["crypto/providers/azure_key_vault.py"],
+    "tenacity": ["crypto/providers/resilient.py"],
 }
+# Modules that import a library which only some installations have: nobody imports them at the top.
+OPTIONAL = (
+    "vault",
+    "vault_kv",
+    "vault_session",
+    "aws_kms",
+    "gcp_kms",
+    "azure_key_vault",
+    "resilient",
+    "service",
+)
 OURS = {"crypto", "policy", "proxy"}
 
 # Modules (or whole packages) that no test imports by name: the tests that go through them.
 TESTED_THROUGH = {
     "crypto/opening.py": "tests/crypto/test_manager.py",
+    "crypto/providers/http_errors.py": "tests/crypto/providers",
+    "crypto/providers/service.py": "tests/crypto/providers/test_vault.py",
     "crypto/record_json.py": "tests/crypto/test_keystore_file.py",
     "proxy/__main__.py": "tests/proxy_process.py",
     "proxy/sql/conditions.py": "tests/sql/fixtures",
@@ -123,6 +143,18 @@ def test_imports_only_what_its_place_allows(module: Path) -> None:
             assert not (core and library in NOT_IN_A_CORE), f"{place} is pure: no {library}"
         else:
             assert any(below(module, door) for door in DOORS[library]), f"{library} is not for {module}"
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_leaves_optional_libraries_alone_until_they_are_needed(module: Path) -> None:
+    """Whoever imports them at the top makes every command need them, and wait for them."""
+    optional = {f"crypto.providers.{name}" for name in OPTIONAL}
+    if module.parent == Path("crypto/providers") and module.stem in OPTIONAL:
+        return
+    for node in ast.parse((ROOT / module).read_text()).body:
+        if isinstance(node, ast.ImportFrom):
+            names = {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
+            assert not names & optional, module
 
 
 @pytest.mark.parametrize("module", [path for path in MODULES if path.name != "__init__.py"], ids=str)

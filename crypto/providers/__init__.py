@@ -15,7 +15,10 @@ class Provider(Protocol):
 
     @property
     def reference(self) -> str:
-        """Names the master key for people and for the keystore; not a secret."""
+        """Names the master key for people and for the keystore; not a secret.
+
+        Raises ProviderError, or ProviderUnavailable, where the key has to be read first and could not be.
+        """
 
     async def wrap(self, key: bytes, context: bytes) -> bytes: ...
 
@@ -30,7 +33,8 @@ class Provider(Protocol):
     async def health(self) -> None:
         """Whether the master key can be used now; raises if not."""
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Let go of connections. A later call, perhaps in a forked process, makes new ones."""
 
 
 @runtime_checkable
@@ -45,3 +49,14 @@ class Versioned(Provider, Protocol):
 
     async def rewrap(self, wrapped: bytes, context: bytes) -> bytes:
         """The same key, wrapped by the newest version."""
+
+
+@runtime_checkable
+class Creatable(Protocol):
+    """A provider that can make its master key, where its holder has no such thing yet.
+
+    No subclass of Provider: whether somebody is one is asked before the reference can be known.
+    """
+
+    async def create(self) -> None:
+        """Make the master key; never in the place of another one. Raises ProviderError."""

@@ -11,16 +11,15 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from crypto.assembly import open_provider
 from crypto.errors import CryptoError, KeystoreError, KeystoreUnavailable, ProviderError
 from crypto.keyset import KeyState, KeyType
 from crypto.keystore import KeyRecord, Records
 from crypto.keystore_table import TableKeystore
 from crypto.nonces import ADVICE, WARN_AT
 from crypto.private_file import passphrase_from
-from crypto.providers import Provider, local
+from crypto.providers import Creatable, Provider, local
 from proxy.config import Config, Keys, load
-from proxy.keys import key_manager
+from proxy.keys import key_manager, master_key
 
 DONE, FOUND = 0, 1
 
@@ -35,6 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="seal a new master key with a passphrase, from keys.local.passphrase_file or the terminal",
     )
+    init.add_argument(
+        "--create-secret",
+        action="store_true",
+        help="make the master key in Vault's KV engine, where there is no secret yet",
+    )
     for name, purpose in (
         ("list", "list every key version"),
         ("status", "say whether every key opens, and how much each has encrypted"),
@@ -46,15 +50,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     config = load(args.config, os.environ)
     if args.action == "init":
-        return asyncio.run(_init(config, sealed=args.sealed))
+        if config.keys.provider == "local":
+            return asyncio.run(_init(config, sealed=args.sealed))
+        return asyncio.run(_init_with_service(config, create_secret=args.create_secret))
     return asyncio.run((_list if args.action == "list" else _status)(config, as_json=args.json))
 
 
 async def _init(config: Config, *, sealed: bool) -> int:
     keys = config.keys
-    made = keys.provider == "local" and not keys.local.file.exists()
+    made = not keys.local.file.exists()
     if made:
-        await _refuse_orphan(keys)
+        await _refuse_orphan(keys, f"{keys.local.file}: there is no such file")
     provider = _create_master_key(keys, sealed=sealed) if made else _open_provider(keys)
     manager = key_manager(config, provider)
     await manager.create()
@@ -63,6 +69,26 @@ async def _init(config: Config, *, sealed: bool) -> int:
     print(f"keystore    {manager.keystore.location}: ready")
     if made:
         print("Back up both, apart from each other: without them no protected value can be read again.")
+    return DONE
+
+
+async def _init_with_service(config: Config, *, create_secret: bool) -> int:
+    """Make the keystore, after a key was wrapped and unwrapped; and before that the secret, if asked."""
+    provider = _open_provider(config.keys)
+    manager = key_manager(config, provider)
+    try:
+        if create_secret:
+            if not isinstance(provider, Creatable):
+                raise ProviderError("--create-secret is for keys.vault.engine kv")
+            await _refuse_orphan(config.keys, "a new secret was asked for")
+            await provider.create()
+        await provider.health()
+        await manager.create()
+        print(f"master key  {provider.reference}: {'made' if create_secret else 'wraps and unwraps'}")
+        print(f"keystore    {manager.keystore.location}: ready")
+        print("Back up the keystore: without it or the master key no protected value can be read again.")
+    finally:
+        await manager.close()
     return DONE
 
 
@@ -86,11 +112,12 @@ async def _status(config: Config, *, as_json: bool) -> int:
     except CryptoError as error:
         outage = str(error)
     records: Records = () if outage else await manager.keystore.read()
-    findings = [*([outage] if outage else []), *manager.problems.values(), *_over_budget(records)]
+    master, unwell = await _described(manager.provider)
+    findings = [*([outage] if outage else unwell), *manager.problems.values(), *_over_budget(records)]
     await manager.close()
     status = {
         "provider": config.keys.provider,
-        "master_key": manager.provider.reference,
+        **master,
         "keystore": manager.keystore.location,
         "keys": _count(records),
         "findings": findings,
@@ -99,7 +126,19 @@ async def _status(config: Config, *, as_json: bool) -> int:
     return FOUND if findings else DONE
 
 
-async def _refuse_orphan(keys: Keys) -> None:
+async def _described(provider: Provider) -> tuple[dict[str, Any], list[str]]:
+    """What the holder of the master key says of it, and what is wrong with it."""
+    master: dict[str, Any] = {"master_key": "not known now"}
+    try:
+        master["master_key"] = provider.reference
+        await provider.health()
+        master["described"] = dict(await provider.describe())
+    except ProviderError as error:
+        return master, [str(error)]
+    return master, []
+
+
+async def _refuse_orphan(keys: Keys, why: str) -> None:
     """Make no new master key beside a keystore of another one, which has to be found again instead."""
     address = keys.keystore
     if address.url is not None:
@@ -113,9 +152,7 @@ async def _refuse_orphan(keys: Keys) -> None:
     else:
         orphan = address.file is not None and address.file.exists()
     if orphan:
-        raise KeystoreError(
-            f"{keys.local.file}: there is no such file, but the keystore exists: restore its master key"
-        )
+        raise KeystoreError(f"{why}, but the keystore exists: restore its master key")
 
 
 def _create_master_key(keys: Keys, *, sealed: bool) -> Provider:
@@ -129,12 +166,7 @@ def _create_master_key(keys: Keys, *, sealed: bool) -> Provider:
 
 
 def _open_provider(keys: Keys) -> Provider:
-    return open_provider(
-        keys.provider,
-        key_file=keys.local.file,
-        passphrase_file=keys.local.passphrase_file,
-        ask_passphrase=ask_passphrase,
-    )
+    return master_key(keys, ask_passphrase)
 
 
 def ask_passphrase() -> bytes:
@@ -200,6 +232,7 @@ def _count(records: Records) -> dict[str, dict[str, int]]:
 def _spelled(status: dict[str, Any]) -> str:
     """The status for people."""
     lines = [f"{name.replace('_', ' '):<12}{status[name]}" for name in ("provider", "master_key", "keystore")]
+    lines[2:2] = [f"{'':<12}{name}: {value}" for name, value in status.get("described", {}).items()]
     for type_, states in status["keys"].items():
         known = ", ".join(f"{number} {state}" for state, number in states.items() if number)
         lines.append(f"{type_ + ' keys':<12}{known or 'none yet'}")

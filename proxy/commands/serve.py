@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 
-from crypto.assembly import open_provider
 from crypto.errors import CryptoError
 from crypto.providers import Provider
 from policy.document import DocumentError
@@ -16,6 +15,7 @@ from proxy import app, config, hardening, log
 from proxy.commands.keys import ask_passphrase
 from proxy.config import Config
 from proxy.errors import ServerError
+from proxy.keys import master_key
 from proxy.listeners import Reservation
 from proxy.metrics import Metrics
 from proxy.supervisor import Supervisor
@@ -33,12 +33,7 @@ def run(args: argparse.Namespace) -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload
     for warning in configuration.warnings:
         log.warning("configuration", warning=warning)
-    provider = open_provider(
-        configuration.keys.provider,
-        key_file=configuration.keys.local.file,
-        passphrase_file=configuration.keys.local.passphrase_file,
-        ask_passphrase=ask_passphrase,
-    )
+    provider = master_key(configuration.keys, ask_passphrase)
     asyncio.run(app.preflight(configuration, provider))
     reservation = Reservation(configuration.listen)
     try:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from crypto.providers.settings import SERVICES, VaultSettings
 from proxy.addresses import Endpoint
 from proxy.config import Config, ConfigError, load
 
@@ -153,3 +154,93 @@ def test_a_file_that_is_no_configuration_is_one_line(tmp_path: Path, text: str) 
 def test_no_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"^.*/none\.yaml: No such file or directory$"):
         load(tmp_path / "none.yaml", {})
+
+
+def test_a_key_service_has_what_its_section_says(tmp_path: Path) -> None:
+    text = (
+        LEAST
+        + """\
+keys:
+  provider: vault
+  vault:
+    {address: "https://vault:8200/", key: pgveil, timeout: 500ms,
+     login: approle, role_id_file: a, secret_id_file: /b}
+  aws-kms: {key: alias/ignored}
+"""
+    )
+    service = loaded(tmp_path, text, {"PGVEIL_KEYS_VAULT_NAMESPACE": "team/"}).keys.service
+    assert service == VaultSettings(
+        address="https://vault:8200",
+        key="pgveil",
+        namespace="team",
+        login="approle",
+        role_id_file=tmp_path / "a",
+        secret_id_file=Path("/b"),
+        timeout=0.5,
+    )
+    assert loaded(tmp_path, LEAST).keys.service is None
+
+
+@pytest.mark.parametrize("provider", SERVICES)
+def test_a_dash_is_an_underscore_in_the_environment(tmp_path: Path, provider: str) -> None:
+    prefix = "PGVEIL_KEYS_" + provider.replace("-", "_").upper()
+    keys = {
+        "gcp-kms": "projects/p/locations/l/keyRings/r/cryptoKeys/k",
+        "azure-key-vault": "https://team.vault.azure.net/keys/k",
+    }
+    key = keys.get(provider, "k")
+    environ = {"PGVEIL_KEYS_PROVIDER": provider, f"{prefix}_KEY": key, f"{prefix}_TIMEOUT": "2s"}
+    if provider == "vault":
+        environ |= {f"{prefix}_ADDRESS": "http://127.0.0.1:8200", f"{prefix}_TOKEN_FILE": "token"}
+    service = loaded(tmp_path, LEAST, environ).keys.service
+    assert isinstance(service, SERVICES[provider])
+    assert (service.key, service.timeout) == (key, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("keys", "findings"),
+    [
+        ("{provider: vault}", ["address", "key", "token_file"]),
+        (
+            "{provider: vault, vault: {engine: kv, login: approle}}",
+            ["address", "path", "role_id_file", "secret_id_file"],
+        ),
+        ("{provider: vault, vault: {address: 'https://v', key: k, login: kubernetes}}", ["role"]),
+        (
+            "{provider: vault, vault: {address: 'https://v', key: k, login: certificate}}",
+            ["certificate", "private_key"],
+        ),
+        ("{provider: aws-kms}", ["key"]),
+        ("{provider: gcp-kms}", ["key"]),
+        ("{provider: azure-key-vault}", ["key"]),
+        (
+            "{provider: azure-key-vault, azure-key-vault: {key: 'https://v/keys/k', client_secret_file: a}}",
+            ["tenant", "client_id"],
+        ),
+    ],
+)
+def test_what_a_key_service_lacks_is_named(tmp_path: Path, keys: str, findings: list[str]) -> None:
+    found = wrong(tmp_path, LEAST + f"keys: {keys}\n")
+    assert len(found) == len(findings)
+    for name, finding in zip(findings, found, strict=True):
+        assert f".{name} is not set, and " in finding
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "vault: {address: 'http://vault.example.org'}",  # the token would go in clear
+        "vault: {address: 'https://joe:hunter2@vault'}",
+        "vault: {address: 'vault:8200'}",
+        "vault: {mount: ../sys}",
+        "vault: {timeout: 0s}",
+        "aws-kms: {endpoint: 'http://kms.example.org'}",
+        "gcp-kms: {key: projects/p/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1}",
+        "azure-key-vault: {key: 'http://team.vault.azure.net/keys/k'}",
+        "azure-key-vault: {key: 'https://team.vault.azure.net/keys/k/0123'}",
+    ],
+)
+def test_what_cannot_be_a_setting_of_a_key_service(tmp_path: Path, setting: str) -> None:
+    """Also where another provider is chosen."""
+    assert "must be" in " ".join(wrong(tmp_path, LEAST + f"keys:\n  {setting}\n"))
+    assert "hunter2" not in " ".join(wrong(tmp_path, LEAST + f"keys:\n  {setting}\n"))
