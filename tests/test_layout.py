@@ -54,6 +54,8 @@ TESTED_THROUGH = {
     "crypto/opening.py": "tests/crypto/test_manager.py",
     "crypto/record_json.py": "tests/crypto/test_keystore_file.py",
     "proxy/__main__.py": "tests/proxy_process.py",
+    "proxy/commands/keys": "tests/proxy/commands/test_keys.py",
+    "proxy/commands/passphrases.py": "tests/proxy/commands/test_keys.py",
     "proxy/sql/conditions.py": "tests/sql/fixtures",
     "proxy/sql/mentions.py": "tests/sql/fixtures",
     "proxy/sql/code.py": "tests/sql/fixtures",

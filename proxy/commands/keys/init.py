@@ -1,0 +1,75 @@
+"""`pgveil keys init`: makes the master key, unless there is one, and the keystore."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+
+from crypto.errors import KeystoreError, KeystoreUnavailable
+from crypto.keystore_table import TableKeystore
+from crypto.private_file import passphrase_from
+from crypto.providers import Provider, local
+from proxy.commands.keys.holder import open_holder
+from proxy.commands.passphrases import new_passphrase
+from proxy.config import Config, Keys, load
+from proxy.keys import key_manager
+
+DONE = 0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--sealed",
+        action="store_true",
+        help="seal a new master key with a passphrase, from keys.local.passphrase_file or the terminal",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    return asyncio.run(_init(load(args.config, os.environ), sealed=args.sealed))
+
+
+async def _init(config: Config, *, sealed: bool) -> int:
+    keys = config.keys
+    made = keys.provider == "local" and not keys.local.file.exists()
+    if made:
+        await _refuse_orphan(keys)
+    provider = _create_master_key(keys, sealed=sealed) if made else open_holder(keys)
+    manager = key_manager(config, provider)
+    await manager.create()
+    await manager.close()
+    print(f"master key  {keys.local.file}: {'made' if made else 'exists already, left as it is'}")
+    print(f"keystore    {manager.keystore.location}: ready")
+    if made:
+        print("Back up both, apart from each other: without them no protected value can be read again.")
+    return DONE
+
+
+async def _refuse_orphan(keys: Keys) -> None:
+    """Make no new master key beside a keystore of another one, which has to be found again instead."""
+    address = keys.keystore
+    if address.url is not None:
+        try:
+            url, tls = address.url.url(), address.url.tls_context()
+            orphan = bool(await TableKeystore(url, address.schema, tls=tls).read())
+        except KeystoreUnavailable:
+            raise
+        except KeystoreError:
+            orphan = False  # not set up yet
+    else:
+        orphan = address.file is not None and address.file.exists()
+    if orphan:
+        raise KeystoreError(
+            f"{keys.local.file}: there is no such file, but the keystore exists: restore its master key"
+        )
+
+
+def _create_master_key(keys: Keys, *, sealed: bool) -> Provider:
+    passphrase = None
+    if keys.local.passphrase_file is not None:
+        passphrase = passphrase_from(keys.local.passphrase_file)
+    elif sealed:
+        passphrase = new_passphrase
+    keys.local.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return local.create(keys.local.file, passphrase)
