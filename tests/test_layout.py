@@ -46,6 +46,7 @@ DOORS = {
     "uvloop": ["proxy/app.py"],
     "psycopg": ["proxy/demo", "proxy/commands/demo.py"],
     "hvac": ["crypto/providers/vault.py"],
+    "shamir_mnemonic": ["crypto/custodians.py"],
 }
 OURS = {"crypto", "policy", "proxy"}
 

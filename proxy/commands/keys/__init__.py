@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from typing import Protocol
 
-from proxy.commands.keys import init, listing, status
+from proxy.commands.keys import export, importing, init, listing, status, verify
 
 
 class Action(Protocol):
@@ -23,6 +23,9 @@ ACTIONS: dict[str, tuple[Action, str]] = {
     "init": (init, "make the master key, unless there is one, and the keystore"),
     "list": (listing, "list every key version"),
     "status": (status, "say whether every key opens, and how much each has encrypted"),
+    "verify": (verify, "prove that every key opens, and is the one that has sealed"),
+    "export": (export, "put every key into one sealed file, for the worst case"),
+    "import": (importing, "take the keys of an export into the keystore"),
 }
 
 
