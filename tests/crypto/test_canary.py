@@ -9,11 +9,12 @@ import pytest
 
 from crypto.canary import FAMILY, TEXT, canary_of, fingerprint, fingerprint_of, marked, opens
 from crypto.envelope import SUITES, associated_data, from_ascii, header, parse
-from crypto.hierarchy import DEK_ALGORITHM, create_dek, new_record
+from crypto.hierarchy import DEK_ALGORITHM, create_dek
 from crypto.keyset import KeyState, KeyType
 from crypto.keystore import KeyRecord
 from crypto.providers.local import LocalProvider
 from policy.types import TYPES
+from tests.crypto.stores import new_record
 
 
 def fek(algorithm: str) -> KeyRecord:
