@@ -101,13 +101,23 @@ def make_row_rewriter(openers: Sequence[Opener | None]) -> RowRewriter:
 
 
 def _with_nulls(buffer: bytes, at: int, openers: Sequence[Opener | None], out: list[bytes]) -> int:
-    """Rewrite the one row at `at`, whose columns were found to be whole; returns where it ends."""
+    """Rewrite the one row at `at`, of so many columns, the frame of which is there; returns where it ends.
+
+    Raises ProtocolError.
+    """
+    following = at + 1 + LENGTH.unpack_from(buffer, at + 1)[0]
     position = at + _HEAD.size
     columns: list[bytes] = []
     for opener in openers:
+        if position + 4 > following:
+            break
         (size,) = LENGTH.unpack_from(buffer, position)
+        if size < -1:
+            raise ProtocolError("invalid length of a column")
         whole = buffer[position : position + 4 + max(size, 0)]
-        position += len(whole)
+        position += 4 + max(size, 0)
+        if position > following:
+            break
         if opener is not None and size >= 0:
             try:
                 value = opener(whole[4:])
@@ -115,6 +125,8 @@ def _with_nulls(buffer: bytes, at: int, openers: Sequence[Opener | None], out: l
             except NullValue:
                 whole = _NULL
         columns.append(whole)
+    if len(columns) != len(openers) or position != following:
+        raise ProtocolError("a row is shorter than its columns")
     row = b"".join(columns)
     out += (_HEAD.pack(DATA_ROW, _HEAD.size - 1 + len(row), len(openers)), row)
     return position

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from typing import Protocol
 
-from proxy.commands.keys import export, importing, init, listing, status, verify
+from proxy.commands.keys import destroy, export, importing, init, listing, status, verify
 
 
 class Action(Protocol):
@@ -26,6 +26,7 @@ ACTIONS: dict[str, tuple[Action, str]] = {
     "verify": (verify, "prove that every key opens, and is the one that has sealed"),
     "export": (export, "put every key into one sealed file, for the worst case"),
     "import": (importing, "take the keys of an export into the keystore"),
+    "destroy": (destroy, "destroy the key of a field, and with it what it has sealed"),
 }
 
 
