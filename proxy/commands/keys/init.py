@@ -6,14 +6,18 @@ import argparse
 import asyncio
 import os
 
+from crypto.acquaintance import compare
 from crypto.errors import KeystoreError, KeystoreUnavailable
+from crypto.keyring import Keyring
 from crypto.keystore_table import TableKeystore
+from crypto.manager import KeyManager
 from crypto.private_file import passphrase_from
 from crypto.providers import Provider, local
 from proxy.commands.keys.holder import open_holder
 from proxy.commands.passphrases import new_passphrase
 from proxy.config import Config, Keys, load
-from proxy.keys import key_manager
+from proxy.key_fingerprints import Unreadable
+from proxy.keys import key_fingerprints, key_manager
 
 DONE = 0
 
@@ -24,13 +28,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="seal a new master key with a passphrase, from keys.local.passphrase_file or the terminal",
     )
+    parser.add_argument(
+        "--no-fingerprints",
+        action="store_true",
+        help="make no table in the maintenance database by which it remembers its keys",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    return asyncio.run(_init(load(args.config, os.environ), sealed=args.sealed))
+    return asyncio.run(
+        _init(load(args.config, os.environ), sealed=args.sealed, fingerprints=not args.no_fingerprints)
+    )
 
 
-async def _init(config: Config, *, sealed: bool) -> int:
+async def _init(config: Config, *, sealed: bool, fingerprints: bool) -> int:
     keys = config.keys
     made = keys.provider == "local" and not keys.local.file.exists()
     if made:
@@ -38,12 +49,34 @@ async def _init(config: Config, *, sealed: bool) -> int:
     provider = _create_master_key(keys, sealed=sealed) if made else open_holder(keys)
     manager = key_manager(config, provider)
     await manager.create()
+    remembered = await _remember(config, manager) if fingerprints else None
     await manager.close()
     print(f"master key  {keys.local.file}: {'made' if made else 'exists already, left as it is'}")
     print(f"keystore    {manager.keystore.location}: ready")
+    if remembered is not None:
+        print(f"database    {remembered}")
     if made:
         print("Back up both, apart from each other: without them no protected value can be read again.")
     return DONE
+
+
+async def _remember(config: Config, manager: KeyManager) -> str:
+    """Let the database remember its keys, if the login may; those that it does not know yet, too.
+
+    Raises KeystoreError where it remembers other ones.
+    """
+    table = key_fingerprints(config)
+    try:
+        await table.create()
+        remembered = await table.read()
+        records = await manager.keystore.read()
+        found = compare(records, Keyring(), remembered or ())
+        if (refusal := table.refusal(found, manager.keystore.location)) is not None:
+            raise refusal
+        await table.enter(records)
+    except Unreadable as error:
+        return f"will not remember its keys, which is no must: {error}"
+    return f"{table}: ready"
 
 
 async def _refuse_orphan(keys: Keys) -> None:

@@ -10,9 +10,11 @@ from typing import Any
 
 from crypto.errors import KeystoreError, ProviderError
 from crypto.key_check import repair, verify
+from crypto.manager import KeyManager
 from proxy.commands.keys.holder import open_holder
 from proxy.config import Config, load
-from proxy.keys import key_manager
+from proxy.key_fingerprints import Unreadable, look
+from proxy.keys import key_fingerprints, key_manager
 
 DONE, FOUND = 0, 1
 
@@ -37,16 +39,39 @@ async def _verify(config: Config, *, repairing: bool) -> dict[str, Any]:
     try:
         repaired = await repair(keystore, provider) if repairing else 0
         proof = await verify(keystore, provider)
+        database, problems = await _database(config, manager)
     except (KeystoreError, ProviderError) as error:
-        return {**report, "proved": 0, "repaired": 0, "problems": [str(error)]}
+        return {**report, "database": None, "proved": 0, "repaired": 0, "problems": [str(error)]}
     finally:
         await manager.close()
-    return {**report, "proved": proof.proved, "repaired": repaired, "problems": list(proof.problems)}
+    return {
+        **report,
+        "database": database,
+        "proved": proof.proved,
+        "repaired": repaired,
+        "problems": [*proof.problems, *problems],
+    }
+
+
+async def _database(config: Config, manager: KeyManager) -> tuple[str, list[str]]:
+    """What the database remembers of these keys, and what of that is wrong."""
+    table, keystore = key_fingerprints(config), manager.keystore.location
+    try:
+        found = await look(table, manager)
+    except Unreadable as error:
+        return f"not asked: {error}", []
+    if found is None:
+        return f"remembers no keys: there is no {table}", []
+    if (refusal := table.refusal(found, keystore)) is not None:
+        return f"{found.known} keys in {table}", [str(refusal)]
+    return table.warning(found, keystore) or f"{found.known} keys in {table}: these", []
 
 
 def _spelled(report: dict[str, Any]) -> str:
     lines = [f"{name.replace('_', ' '):<12}{report[name]}" for name in ("master_key", "keystore")]
     lines.append(f"field keys  {report['proved']} open, and open their canaries")
+    if report["database"]:
+        lines.append(f"database    {report['database']}")
     if report["repaired"]:
         lines.append(f"repaired    {report['repaired']} keys have a canary now")
     lines.extend(f"problem     {problem}" for problem in report["problems"])
