@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import sys
 
 from crypto.acquaintance import compare
 from crypto.errors import KeystoreError, KeystoreUnavailable
@@ -19,7 +20,7 @@ from proxy.config import Config, Keys, load
 from proxy.key_fingerprints import Unreadable
 from proxy.keys import key_fingerprints, key_manager
 
-DONE = 0
+DONE, FOUND = 0, 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +50,7 @@ async def _init(config: Config, *, sealed: bool, fingerprints: bool) -> int:
     provider = _create_master_key(keys, sealed=sealed) if made else open_holder(keys)
     manager = key_manager(config, provider)
     await manager.create()
-    remembered = await _remember(config, manager) if fingerprints else None
+    remembered, doubt = await _remember(config, manager) if fingerprints else (None, None)
     await manager.close()
     print(f"master key  {keys.local.file}: {'made' if made else 'exists already, left as it is'}")
     print(f"keystore    {manager.keystore.location}: ready")
@@ -57,13 +58,15 @@ async def _init(config: Config, *, sealed: bool, fingerprints: bool) -> int:
         print(f"database    {remembered}")
     if made:
         print("Back up both, apart from each other: without them no protected value can be read again.")
-    return DONE
+    if doubt is not None:
+        print(f"pgveil: {doubt}", file=sys.stderr)
+    return DONE if doubt is None else FOUND
 
 
-async def _remember(config: Config, manager: KeyManager) -> str:
+async def _remember(config: Config, manager: KeyManager) -> tuple[str, str | None]:
     """Let the database remember its keys, if the login may; those that it does not know yet, too.
 
-    Raises KeystoreError where it remembers other ones.
+    Returns what became of that, and what is wrong where it remembers other keys.
     """
     table = key_fingerprints(config)
     try:
@@ -72,11 +75,11 @@ async def _remember(config: Config, manager: KeyManager) -> str:
         records = await manager.keystore.read()
         found = compare(records, Keyring(), remembered or ())
         if (refusal := table.refusal(found, manager.keystore.location)) is not None:
-            raise refusal
+            return f"{table}: left as it is", str(refusal)
         await table.enter(records)
     except Unreadable as error:
-        return f"will not remember its keys, which is no must: {error}"
-    return f"{table}: ready"
+        return f"will not remember its keys, which is no must: {error}", None
+    return f"{table}: ready", None
 
 
 async def _refuse_orphan(keys: Keys) -> None:
@@ -94,7 +97,8 @@ async def _refuse_orphan(keys: Keys) -> None:
         orphan = address.file is not None and address.file.exists()
     if orphan:
         raise KeystoreError(
-            f"{keys.local.file}: there is no such file, but the keystore exists: restore its master key"
+            f"{keys.local.file}: there is no such file, but the keystore exists: restore its master key;"
+            " if that is lost, put the keystore away, and import an export of its keys into a new one"
         )
 
 
