@@ -56,7 +56,11 @@ _log = logging.getLogger("pgveil.keys")
 
 
 class Unreadable(Exception):
-    """The table is there, but cannot be read or made; the message says why."""
+    """The table cannot be read, written or made; the message says where, `reason` why."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(f"{where}: {reason}")
+        self.reason = reason
 
 
 class KeyFingerprints:
@@ -89,7 +93,7 @@ class KeyFingerprints:
             if state is None:
                 return None
             if not state[0]:
-                raise Unreadable(f"{self} cannot be read: permission denied")
+                raise Unreadable(f"{self} cannot be read", "permission denied")
             rows = await connection.fetch(_READ.format(**self._names))
         return tuple(Known(UUID(bytes=id_.bytes), *rest) for id_, *rest in rows)
 
@@ -214,14 +218,14 @@ class _Session:
         try:
             self._connection = await self._connect(self._database)
         except CONNECTION_ERRORS as error:
-            raise Unreadable(f"database {self._database}: {_first_line(error)}") from None
+            raise Unreadable(f"database {self._database}", _first_line(error)) from None
         return self._connection
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         assert self._connection is not None
         self._connection.terminate()
         if isinstance(error, CONNECTION_ERRORS):
-            raise Unreadable(f"database {self._database}: {_first_line(error)}") from None
+            raise Unreadable(f"database {self._database}", _first_line(error)) from None
 
 
 def _first_line(error: BaseException) -> str:

@@ -78,7 +78,7 @@ async def _remember(config: Config, manager: KeyManager) -> tuple[str, str | Non
             return f"{table}: left as it is", str(refusal)
         await table.enter(records)
     except Unreadable as error:
-        return f"will not remember its keys, which is no must: {error}", None
+        return f"does not remember its keys, and need not ({error.reason})", None
     return f"{table}: ready", None
 
 
