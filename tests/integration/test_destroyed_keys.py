@@ -93,12 +93,12 @@ def test_a_shredded_field_is_null_in_every_form(fleet: tuple[Veil, Veil]) -> Non
         ([None, None, new[0]], [None, None, new[1]])
     ]
     documents = [
-        *({"id": number, "note": None, "doc": None} for number in (1, 2)),
-        {"id": 3, "note": new[0], "doc": CANARY},
+        *({"id": number, "note": None, "born": None, "doc": None} for number in (1, 2)),
+        {"id": 3, "note": new[0], "born": "1973-03-31", "doc": CANARY},
     ]
-    assert first.execute("SELECT json_agg(p ORDER BY id) FROM (SELECT id, note, doc FROM people) p") == [
-        (documents,)
-    ]
+    assert first.execute(
+        "SELECT json_agg(p ORDER BY id) FROM (SELECT id, note, born, doc FROM people) p"
+    ) == [(documents,)]
     lines = copied(first, "people (id, note, born, doc)").decode().splitlines()
     assert lines == ["1\t\\N\t\\N\t\\N", "2\t\\N\t\\N\t\\N", f'3\t{new[0]}\t1973-03-31\t"{CANARY}"']
     rows = copied(first, "people (note, id)", "(FORMAT csv, NULL 'nil', FORCE_QUOTE *)").decode().splitlines()

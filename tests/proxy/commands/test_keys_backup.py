@@ -203,3 +203,57 @@ def test_verify_says_what_is_wrong_and_repairs_what_is_old(site: Site, tmp_path:
     code, output, _ = site.run("verify")
     assert code == 1
     assert f"problem     {site.keystore}: its seal is broken: the file was altered" in output
+
+
+def test_a_destruction_that_was_killed_is_finished_by_the_next(site: Site) -> None:
+    """Killed when nobody seals with the key any more, and when the keystore is replaced for the last time."""
+    (site.directory / "policy.yaml").write_text(
+        "version: 1\nclasses: {equal: {mode: deterministic}}\ntables: {users: {email: equal}}\n"
+    )
+    values = use(site, EMAIL, QUERY)
+    words = ["destroy", "users.email", "--shred", "--confirm", "users.email"]
+    config = str(site.directory / "pgveil.yaml")
+    for place in ("destruction.asyncio.sleep", "durable._write_temporary"):
+        killed = subprocess.run(
+            [sys.executable, "-c", _KILLED_IN.format(place=place), "keys", *words, "--config", config],
+            cwd=ROOT,
+            check=False,
+        )
+        assert killed.returncode == -signal.SIGKILL
+        states = {row["name"]: row["state"] for row in json.loads(site.run("list", "--json")[1])}
+        assert states[EMAIL.name] == "retiring"
+        assert reads(site, values)
+    code, output, _ = site.run(*words)
+    assert (code, "destroyed: fek 'public.users.email' version 1\n" in output) == (0, True)
+    assert "destroy exports, backups of the keystore" in output
+    assert reads(site, {QUERY: values[QUERY]})
+    assert site.run("verify")[0] == 0
+
+
+_KILLED_IN = """
+import os, signal, sys
+from crypto import destruction, durable
+{place} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+from proxy import cli
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["users.email", "--shred"], "--shred loses values: repeat the name, with --confirm users.email"),
+        (["users.email", "--shred", "--confirm", "email"], "repeat the name, with --confirm users.email"),
+        (["users.none"], "the policy has no field 'users.none', so that its rows cannot be looked for"),
+        (["users.email", "--login", "mysql://x"], "--login: "),
+        (["users.email", "--login", "postgresql://127.0.0.1/app"], "--login: the URL names no user"),
+    ],
+)
+def test_what_is_not_destroyed(site: Site, words: list[str], told: str) -> None:
+    (site.directory / "policy.yaml").write_text(
+        "version: 1\nclasses: {equal: {mode: deterministic}}\ntables: {users: {email: equal}}\n"
+    )
+    values = use(site, EMAIL)
+    code, _, errors = site.run("destroy", *words)
+    assert (code, told in errors) == (2, True), errors
+    assert reads(site, values)
