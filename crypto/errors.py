@@ -2,7 +2,8 @@
 
     CryptoError
     ├── DecryptionError         a value does not open; says only that it failed
-    │   └── UnknownKey          the envelope names a key that this snapshot lacks
+    │   ├── UnknownKey          the envelope names a key that this snapshot lacks
+    │   └── DestroyedKey        the envelope names a key that was destroyed
     ├── KeyExhausted            a key version has used up its budget of random nonces
     ├── KeystoreError           the keystore is missing, altered, locked, or lacks a key
     │   ├── KeystoreUnavailable it does not answer now; worth another try
@@ -38,6 +39,14 @@ class UnknownKey(DecryptionError):
     def __init__(self, key_id: bytes) -> None:
         super().__init__()
         self.key_id = key_id
+
+
+class DestroyedKey(DecryptionError):
+    """The envelope names a key that was destroyed (at `destroyed_at`, ISO 8601): nobody can open it."""
+
+    def __init__(self, destroyed_at: str) -> None:
+        super().__init__()
+        self.destroyed_at = destroyed_at
 
 
 class KeyExhausted(CryptoError):

@@ -18,6 +18,8 @@ class KeyEvent(enum.Enum):
     STATE = "key state"  # the record is in its new state
     REWRAPPED = "key rewrapped"
     EXPIRED = "keys expired"  # of no one key: nobody could be asked about them for too long
+    EXPORTED = "keys exported"  # of no one key: all of them
+    IMPORTED = "key imported"
     EXHAUSTING = "key nears its budget"
 
 

@@ -14,6 +14,7 @@ import os
 from dataclasses import replace
 from uuid import UUID
 
+from crypto.canary import marked
 from crypto.envelope import SUITES, length_prefixed
 from crypto.errors import DecryptionError, KeystoreError, ProviderError, ProviderUnavailable
 from crypto.kdf import hkdf_sha256
@@ -50,13 +51,17 @@ class DataKey(Secret):
             ),
             length=SUITES[record.algorithm].key_bytes,
         )
-        return _sealed(record, key, self._wrapping.wrap(key, record.identity)), key
+        return self.sealed(marked(record, key), key), key
+
+    def sealed(self, record: KeyRecord, key: bytes) -> KeyRecord:
+        """A FEK's record, with its key wrapped by this DEK."""
+        mine = replace(record, parent_id=self.id)
+        return _sealed(mine, key, self._wrapping.wrap(key, mine.identity))
 
     def adopt(self, record: KeyRecord, parent: DataKey) -> KeyRecord:
         """A FEK's record, wrapped by this DEK instead of `parent`. Raises KeystoreError if it was altered."""
         key = parent.open(record)
-        mine = replace(record, parent_id=self.id, rotation_count=record.rotation_count + 1)
-        return _sealed(mine, key, self._wrapping.wrap(key, mine.identity))
+        return self.sealed(replace(record, rotation_count=record.rotation_count + 1), key)
 
     async def wrapped_by(self, provider: Provider, record: KeyRecord) -> KeyRecord:
         """This DEK's record, with its key wrapped by a master key: that of the record's parent."""
@@ -73,6 +78,11 @@ class DataKey(Secret):
         return _verified(record, key)
 
 
+def is_key_of(record: KeyRecord, key: bytes) -> bool:
+    """Whether a record was made for this key, whoever has wrapped it."""
+    return record.key_hash is not None and hmac.compare_digest(record.key_hash, _key_hash(record, key))
+
+
 async def create_dek(record: KeyRecord, provider: Provider) -> tuple[KeyRecord, DataKey]:
     """Make the key of a new DEK's record; returns the record with the key wrapped, and the key."""
     data_key = DataKey(record.id, os.urandom(DEK_BYTES))
@@ -80,6 +90,11 @@ async def create_dek(record: KeyRecord, provider: Provider) -> tuple[KeyRecord, 
 
 
 async def open_dek(record: KeyRecord, provider: Provider) -> DataKey:
+    """An opened DEK. Raises KeystoreError, ProviderUnavailable, as `unwrap_dek` does."""
+    return DataKey(record.id, await unwrap_dek(record, provider))
+
+
+async def unwrap_dek(record: KeyRecord, provider: Provider) -> bytes:
     """Unwrap a DEK. Raises KeystoreError if it was altered, ProviderUnavailable if the provider is away."""
     if record.encrypted_key is None:
         raise _altered(record)
@@ -89,7 +104,7 @@ async def open_dek(record: KeyRecord, provider: Provider) -> DataKey:
         raise
     except ProviderError as error:
         raise KeystoreError(f"{record} does not open: {error}") from None
-    return DataKey(record.id, _verified(record, key))
+    return _verified(record, key)
 
 
 def _key_hash(record: KeyRecord, key: bytes) -> bytes:
@@ -103,7 +118,7 @@ def _sealed(record: KeyRecord, key: bytes, wrapped: bytes) -> KeyRecord:
 
 
 def _verified(record: KeyRecord, key: bytes) -> bytes:
-    if record.key_hash is None or not hmac.compare_digest(record.key_hash, _key_hash(record, key)):
+    if not is_key_of(record, key):
         raise _altered(record)
     return key
 

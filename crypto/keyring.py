@@ -6,14 +6,16 @@ in it, with their ciphers and nonces, live on from one snapshot to the next.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 
 from crypto.aead import Aes256Gcm, ChaCha20Poly1305
 from crypto.columns import ColumnOpener
 from crypto.daead import AesSiv
 from crypto.deterministic import Deterministic
 from crypto.envelope import SUITES, associated_data, from_ascii, header, key_id
-from crypto.errors import DecryptionError, UnknownKey
+from crypto.errors import DecryptionError, DestroyedKey, UnknownKey
 from crypto.keyset import KeyState
 from crypto.nonces import NonceSource
 from crypto.randomized import Randomized
@@ -143,12 +145,27 @@ class FieldKey(Secret):
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class Destroyed:
+    """A key that was destroyed: the name it had, and when that was (ISO 8601)."""
+
+    name: str
+    at: str
+
+
 class Keyring:
-    """An immutable snapshot of the field keys. Raises ValueError if two keys have one id."""
+    """An immutable snapshot of the field keys. Raises ValueError if two keys have one id.
 
-    __slots__ = ("_active", "_by_id", "_openers", "_versions")
+    `destroyed` has those that are gone, by their id: so that an envelope of one is told from an envelope of
+    a key that nobody knows.
+    """
 
-    def __init__(self, keys: Iterable[FieldKey] = ()) -> None:
+    __slots__ = ("_active", "_by_id", "_openers", "_versions", "destroyed")
+
+    def __init__(
+        self, keys: Iterable[FieldKey] = (), destroyed: Mapping[bytes, Destroyed] = MappingProxyType({})
+    ) -> None:
+        self.destroyed = destroyed
         self._by_id: dict[bytes, FieldKey] = {}
         self._active: dict[tuple[str, str], FieldKey] = {}
         self._versions: dict[tuple[str, str], tuple[FieldKey, ...]] = {}
@@ -179,11 +196,17 @@ class Keyring:
         """The key that an envelope names."""
         return self._by_id.get(key_id)
 
+    def name_of(self, key_id: bytes) -> str | None:
+        """The name of the key that an envelope names, also of one that was destroyed."""
+        known = self._by_id.get(key_id) or self.destroyed.get(key_id)
+        return None if known is None else known.name
+
     def opener(self, name: str, algorithm: str, family: str) -> Transform:
         """Binary envelope -> canonical bytes, for any version of one name's key; fastest for the active one.
 
-        The function raises DecryptionError for an envelope of another name's key, and UnknownKey for one
-        whose key is not in this snapshot. `algorithm` is a hint: every algorithm of the name is opened.
+        The function raises DecryptionError for an envelope of another name's key, DestroyedKey for one whose
+        key is gone, and UnknownKey for one whose key is not in this snapshot. `algorithm` is a hint: every
+        algorithm of the name is opened.
         """
         return self._opener(name, algorithm, family, ascii=False)
 
@@ -208,13 +231,15 @@ class Keyring:
 
     def _finder(self, name: str, family: str) -> Transform:
         """Opens whatever key of this name the envelope names. A key of another name must not even try."""
-        by_id = self._by_id
+        by_id, destroyed = self._by_id, self.destroyed
 
         def find_and_open(data: bytes) -> bytes:
             found = key_id(data)
             key = by_id.get(found)
             if key is None:
-                raise UnknownKey(found)
+                if (gone := destroyed.get(found)) is None:
+                    raise UnknownKey(found)
+                raise DestroyedKey(gone.at) if gone.name == name else DecryptionError
             if key.name != name:
                 raise DecryptionError
             return key.opener(family)(data)

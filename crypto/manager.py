@@ -84,6 +84,7 @@ class KeyManager(Secret):
         self._grace = grace
         self._observe = observe
         self._keyring = Keyring()
+        self._records: Records = ()
         self._keys = OpenKeys(provider, keystore.location, observe, limit=cache_size)
         self._lock = asyncio.Lock()
         self._upkeep: tuple[asyncio.Task[None], ...] = ()
@@ -95,6 +96,11 @@ class KeyManager(Secret):
     def keyring(self) -> Keyring:
         """The current snapshot."""
         return self._keyring
+
+    @property
+    def records(self) -> Records:
+        """What the keystore held when it was read the last time."""
+        return self._records
 
     @property
     def keystore(self) -> Keystore:
@@ -337,6 +343,7 @@ class KeyManager(Secret):
         """
         asked = self._keys.asked
         self._keyring, outage = await self._keys.take(records)
+        self._records = records
         if outage is not None:
             raise outage
         now = asyncio.get_running_loop().time()

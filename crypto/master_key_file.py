@@ -30,7 +30,7 @@ ROTATING = 2  # the version of a file with two keys
 KEY_BYTES = 32
 SALT_BYTES = 16
 SCRYPT_N, SCRYPT_R, SCRYPT_P = 1 << 17, 8, 1  # 128 MiB, as OWASP's password storage sheet has it
-_MEMORY_LIMIT = 1 << 30  # bytes: a file cannot make us take more
+MEMORY_LIMIT = 1 << 30  # bytes: a file cannot make us take more
 
 
 @dataclass(frozen=True, repr=False)
@@ -184,7 +184,7 @@ def _key(origin: object, entry: dict[str, Any], passphrase: Passphrase | None) -
 
 def _unseal(origin: object, entry: dict[str, Any], passphrase: Passphrase | None) -> bytes:
     n, r, p = int(entry["n"]), int(entry["r"]), int(entry["p"])
-    if entry["protection"] != "scrypt" or min(n, r, p) < 1 or 128 * n * r * p > _MEMORY_LIMIT:
+    if entry["protection"] != "scrypt" or min(n, r, p) < 1 or 128 * n * r * p > MEMORY_LIMIT:
         raise ValueError
     salt, sealed = (base64.b64decode(entry[name], validate=True) for name in ("salt", "sealed_key"))
     if passphrase is None:

@@ -19,7 +19,7 @@ from crypto.envelope import SUITES
 from crypto.errors import CryptoError, KeystoreError, ProviderError, ProviderUnavailable
 from crypto.events import KeyEvent, Observer
 from crypto.hierarchy import DataKey, open_dek
-from crypto.keyring import FieldKey, Keyring
+from crypto.keyring import Destroyed, FieldKey, Keyring
 from crypto.keyset import KeyState, KeyType
 from crypto.keystore import KeyRecord, Records
 from crypto.providers import Provider
@@ -91,7 +91,7 @@ class OpenKeys(Secret):
                 f"{record} is missing from {self._location}: restore the keystore from its backup"
             )
         try:
-            ring = Keyring(key for _, key in field_keys.values())
+            ring = Keyring((key for _, key in field_keys.values()), _destroyed(records))
         except ValueError as error:
             raise KeystoreError(f"{self._location}: {error}") from None
         self._field_keys = field_keys
@@ -203,6 +203,15 @@ class OpenKeys(Secret):
         if key.nonces is not None:
             key.nonces.reported(0, record.encryptions)
         return key.in_state(record.state)
+
+
+def _destroyed(records: Records) -> dict[bytes, Destroyed]:
+    """The FEKs that are gone, by their short id."""
+    return {
+        record.short_id: Destroyed(record.name, str(record.metadata.get("destroyed_at", "a time not known")))
+        for record in records
+        if record.key_type is KeyType.FEK and not record.state.opens
+    }
 
 
 def master_of(records: Records, provider: Provider, location: str) -> KeyRecord:

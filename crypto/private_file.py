@@ -30,21 +30,24 @@ def passphrase_from(path: Path) -> Passphrase:
     return read
 
 
-def read_private(path: Path) -> bytes:
-    """The content of a file that nobody else may read. Raises ProviderError, with one clear line."""
+def read_private(path: Path, limit: int = _SIZE_LIMIT) -> bytes:
+    """The content of a file that nobody else may read. Raises ProviderError, with one clear line.
+
+    `limit` is in bytes.
+    """
     try:
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise ProviderError(f"{path}: is not a regular file")
             _check_access(path, status)
-            content = file.read(_SIZE_LIMIT + 1)
+            content = file.read(limit + 1)
     except FileNotFoundError:
         raise ProviderError(f"{path}: there is no such file") from None
     except OSError as error:
         raise ProviderError(f"{path}: {error.strerror}") from None
-    if len(content) > _SIZE_LIMIT:
-        raise ProviderError(f"{path}: is larger than {_SIZE_LIMIT} bytes")
+    if len(content) > limit:
+        raise ProviderError(f"{path}: is larger than {limit} bytes")
     return content
 
 

@@ -14,7 +14,7 @@ from policy.types import LogicalType
 
 SENSITIVITIES = ("low", "medium", "high", "critical")
 _KEYS = ("version", "classes", "tables", "functions", "trusted_functions")
-_FIELD_KEYS = ("class", "type", "id", "key", "plaintext")
+_FIELD_KEYS = ("class", "type", "id", "key", "plaintext", "destroyed")
 _MODES = {mode.value: mode for mode in Mode}
 
 
@@ -61,7 +61,9 @@ def _class_names(document: MappingNode) -> set[str]:
 def _class(name: str, location: Location, body: Node, problems: Problems) -> FieldClass | None:
     if (mapping := problems.mapping(body, f"class {name!r}")) is None:
         return None
-    problems.unknown_keys(mapping, ("sensitivity", "mode", "algorithm", "record_key"), f"class {name!r}")
+    problems.unknown_keys(
+        mapping, ("sensitivity", "mode", "algorithm", "record_key", "destroyed"), f"class {name!r}"
+    )
     sensitivity: str | None = "high"
     if (node := mapping.entries.get("sensitivity")) is not None:
         sensitivity = problems.choice(node, SENSITIVITIES, "sensitivity")
@@ -73,9 +75,12 @@ def _class(name: str, location: Location, body: Node, problems: Problems) -> Fie
     mode = _MODES[mode_name]
     algorithm = _algorithm(mapping, mode, problems)
     by_record = _record_key(mapping, mode, problems)
+    null_if_destroyed = _null_if_destroyed(mapping, problems, default=False)
     if sensitivity is None or algorithm is None:
         return None
-    return FieldClass(name, sensitivity, mode, algorithm + RECORD_KEY if by_record else algorithm)
+    if by_record:
+        algorithm += RECORD_KEY
+    return FieldClass(name, sensitivity, mode, algorithm, null_if_destroyed)
 
 
 def _algorithm(mapping: MappingNode, mode: Mode, problems: Problems) -> str | None:
@@ -102,6 +107,15 @@ def _record_key(mapping: MappingNode, mode: Mode, problems: Problems) -> bool:
     if mode is not Mode.RANDOMIZED:
         problems.add(node.location, "record_key needs a randomized class: equal values would differ")
     return True
+
+
+def _null_if_destroyed(mapping: MappingNode, problems: Problems, *, default: bool) -> bool:
+    """Whether a value whose key was destroyed reads as NULL."""
+    if (node := mapping.entries.get("destroyed")) is None:
+        return default
+    if isinstance(node, ScalarNode) and node.null and node.text.lower() == "null":  # YAML's null, and ours
+        return True
+    return problems.choice(node, ("error", "null"), "destroyed") == "null"
 
 
 class _Tables:
@@ -179,6 +193,9 @@ class _Tables:
             type=logical,
             plaintext_allowed=plaintext_allowed,
             location=location,
+            null_if_destroyed=_null_if_destroyed(
+                mapping, self._problems, default=field_class.null_if_destroyed
+            ),
         )
 
     def _class(self, mapping: MappingNode, location: Location, field: str) -> FieldClass | None:

@@ -48,6 +48,7 @@ class FieldClass:
     sensitivity: str
     mode: Mode
     algorithm: str
+    null_if_destroyed: bool = False  # what a value reads as whose key was destroyed: NULL, or an error
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class Field:
     type: LogicalType | None
     plaintext_allowed: bool
     location: Location = field(compare=False)  # where it is written changes nothing about it
+    null_if_destroyed: bool = False
 
     @property
     def mode(self) -> Mode:

@@ -29,7 +29,8 @@ from proxy.config import Config, ConfigError
 from proxy.errors import ServerError
 from proxy.flow import Session
 from proxy.introspect import Catalogs, CatalogUnavailable, connector
-from proxy.keys import key_manager
+from proxy.key_fingerprints import examine, keep
+from proxy.keys import key_fingerprints, key_manager
 from proxy.metrics import Metrics
 from proxy.role_secrets import RoleSecrets
 from proxy.server import Server, Settings
@@ -61,12 +62,15 @@ class App:
         )
         self._server = Server(settings(config), self._sessions, metrics)
         self._admin = Admin(metrics, self._problem)
+        self._fingerprints = key_fingerprints(config)
+        self._keeping: asyncio.Task[None] | None = None
         self._ready = False
         self._reloading = asyncio.Lock()
 
     async def start(self, sockets: list[socket.socket], admin_sockets: list[socket.socket]) -> None:
         """Load the keys, read the catalogue, and listen. Raises CryptoError, ServerError, OSError."""
         await self._keys.load(patient=True)
+        self._keeping = asyncio.create_task(keep(self._fingerprints, self._keys), name="pgveil fingerprints")
         if self._config.tls is not None:  # without TLS every login can be relayed
             await self._secrets.open()
         await self._sessions.database(self._home)
@@ -90,6 +94,9 @@ class App:
         self._admin.close()
         await self._sessions.close()
         await self._secrets.close()
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.gather(self._keeping, return_exceptions=True)
         await self._keys.close()
 
     async def reload(self) -> None:
@@ -161,6 +168,8 @@ async def preflight(config: Config, provider: Provider) -> None:
             binding = await catalogs.get(config.maintenance.database)
         except CatalogUnavailable as error:
             raise ConfigError([f"maintenance: {config.maintenance}: {error.reason}"]) from None
+        if (doubt := await examine(key_fingerprints(config), keys)) is not None:
+            log.warning("keys", finding=doubt)
         for finding in check(policy, binding.catalog):
             log.warning("policy", finding=str(finding))
     finally:

@@ -14,6 +14,7 @@ from proxy.errors import CannotOpen
 from proxy.sql.plan import DefaultText
 from proxy.values import Settings, codec
 from proxy.wire.frontend import TEXT
+from proxy.wire.rows import NullValue
 
 if TYPE_CHECKING:
     from proxy.openers import Openers
@@ -39,7 +40,7 @@ class DefaultResults:
         try:
             canonical = self._openers.canonical_opener(field, TEXT)(known.sealed.encode())
             literal = sql_literal(canonical, field.type, settings)
-        except (CannotOpen, *_NO_VALUE):
+        except (CannotOpen, NullValue, *_NO_VALUE):
             return raw  # as the server has it
         return known.before.encode() + literal + known.after.encode()
 

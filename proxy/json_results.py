@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from crypto.envelope import ASCII_PREFIX_BYTES, MARKER, PREFIX_BYTES, from_ascii, key_id
-from crypto.errors import DecryptionError, UnknownKey
+from crypto.errors import DecryptionError, DestroyedKey, UnknownKey
 from policy.types import LogicalType
 from proxy.sql.plan import JsonMember
 from proxy.storage_text import bytea_bytes
@@ -79,14 +79,14 @@ class JsonResults:
             found = key_id(bytes.fromhex(prefix.decode()) if binary else from_ascii(prefix))
         except DecryptionError:
             return None, False
-        key = self._openers.keyring.find(found)
-        if key is None:
+        name = self._openers.keyring.name_of(found)
+        if name is None:
             raise UnknownKey(found)
-        member = self._by_key.get((key.name, binary))
+        member = self._by_key.get((name, binary))
         return (None, False) if member is None else (self._show(member), member.indented)
 
     def _show(self, member: JsonMember) -> Show:
-        from proxy.openers import cannot_open
+        from proxy.openers import cannot_open, was_destroyed
 
         field = member.field
         name, algorithm, family = field.field.key_name, field.field.algorithm, field.type.family
@@ -102,6 +102,10 @@ class JsonResults:
                 return write(opener(bytes.fromhex(sealed.decode()) if field.storage == "bytea" else sealed))
             except UnknownKey:
                 raise
+            except DestroyedKey as gone:
+                if field.field.null_if_destroyed:
+                    return b"null"
+                raise was_destroyed(field, gone) from None
             except (DecryptionError, *_NO_VALUE):
                 raise cannot_open(field) from None
 

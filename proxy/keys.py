@@ -7,6 +7,8 @@ from crypto.manager import KeyManager
 from crypto.private_file import Passphrase
 from crypto.providers import Provider
 from proxy.config import Config, ConfigError, Keys
+from proxy.introspect import connector
+from proxy.key_fingerprints import KeyFingerprints
 
 
 def master_key(keys: Keys, ask_passphrase: Passphrase | None) -> Provider:
@@ -35,3 +37,11 @@ def key_manager(config: Config, provider: Provider) -> KeyManager:
             raise ConfigError([f"keys.keystore.url: {error.strerror or error} (a file for TLS)"]) from None
         keystore = open_keystore(provider, url=address.url.url(), schema=address.schema, tls=tls)
     return KeyManager(keystore, provider, cache_ttl=config.keys.cache_ttl, cache_size=config.keys.cache_size)
+
+
+def key_fingerprints(config: Config) -> KeyFingerprints:
+    """What the maintenance login's database remembers of its keys; nothing is read yet."""
+    assert config.maintenance.database is not None  # config.py has seen to it
+    return KeyFingerprints(
+        connector(config.maintenance), config.maintenance.database, config.keys.keystore.schema
+    )

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from crypto.columns import ColumnOpener
 from crypto.envelope import is_ascii, is_binary
-from crypto.errors import DecryptionError, UnknownKey
+from crypto.errors import DecryptionError, DestroyedKey, UnknownKey
 from crypto.keyring import Keyring
 from policy.binding import BoundField
 from policy.types import LogicalType
@@ -23,7 +23,7 @@ from proxy.storage_text import array_items, binary_items, bytea_bytes, json_stri
 from proxy.values import Settings, codec
 from proxy.values.arrays import pack
 from proxy.wire.frontend import BINARY, TEXT
-from proxy.wire.rows import RowRewriter
+from proxy.wire.rows import NullValue, RowRewriter
 
 Transform = Callable[[bytes], bytes]
 
@@ -93,6 +93,8 @@ class Openers:
                     return open_(raw)
                 except UnknownKey:
                     raise
+                except DestroyedKey as gone:
+                    raise erased(field, gone) from None
                 except DecryptionError:
                     raise cannot_open(field) from None
 
@@ -106,6 +108,8 @@ class Openers:
                 return open_(inner)
             except UnknownKey:
                 raise
+            except DestroyedKey as gone:
+                raise erased(field, gone) from None
             except (DecryptionError, ValueError):
                 raise cannot_open(field) from None
 
@@ -125,7 +129,7 @@ class Openers:
 
         def open_array(raw: bytes) -> bytes:
             items = binary_items(raw) if wire_format == BINARY else array_items(raw)
-            canonical = pack([None if item is None else open_(item) for item in items])
+            canonical = pack([None if item is None else _or_null(open_, item) for item in items])
             return _written(field, write, canonical, settings)
 
         return open_array
@@ -159,6 +163,13 @@ def is_sealed(field: BoundField, inner: bytes) -> bool:
     return is_binary(inner) if field.storage == "bytea" else is_ascii(inner)
 
 
+def _or_null(open_: Transform, item: bytes) -> bytes | None:
+    try:
+        return open_(item)
+    except NullValue:
+        return None
+
+
 def _unwrapper(field: BoundField, wire_format: int) -> Transform | None:
     """Takes off what the storage's type puts around an envelope; None where that is nothing."""
     if field.storage == "bytea":
@@ -168,6 +179,20 @@ def _unwrapper(field: BoundField, wire_format: int) -> Transform | None:
     if field.storage in ("json", "jsonb"):
         return json_string
     return None
+
+
+def erased(field: BoundField, gone: DestroyedKey) -> CannotOpen | NullValue:
+    """What a value is whose key was destroyed, as the policy has it: NULL, or an error."""
+    return NullValue() if field.field.null_if_destroyed else was_destroyed(field, gone)
+
+
+def was_destroyed(field: BoundField, gone: DestroyedKey) -> CannotOpen:
+    """The error of a value whose key was destroyed on purpose."""
+    return CannotOpen(
+        f'the key of a stored value of protected column "{field.field}" was destroyed',
+        detail=f"It was destroyed at {gone.destroyed_at}; the value cannot be recovered.",
+        hint="To read NULL instead, write destroyed: null in the column's policy.",
+    )
 
 
 def cannot_open(field: BoundField) -> CannotOpen:

@@ -87,8 +87,9 @@ class Veil:
     def make_keys(self) -> None:
         """`pgveil keys init`, once; in a thread of this process, for a new Python costs more than keys."""
         if not (self.directory / "keys").exists():
+            words = ["keys", "init", "--no-fingerprints", "--config", str(self.config_path)]
             with ThreadPoolExecutor(1) as elsewhere:  # this thread may have an event loop already
-                code = elsewhere.submit(main, ["keys", "init", "--config", str(self.config_path)]).result()
+                code = elsewhere.submit(main, words).result()
             assert code == 0, "pgveil keys init failed: see what it printed"
 
     def start(self) -> Veil:

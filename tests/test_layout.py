@@ -53,6 +53,7 @@ DOORS = {
     "google_crc32c": ["crypto/providers/gcp_kms.py"],
     "azure": ["crypto/providers/azure_key_vault.py"],
     "tenacity": ["crypto/providers/resilient.py"],
+    "shamir_mnemonic": ["crypto/custodians.py"],
 }
 # Modules that import a library which only some installations have: nobody imports them at the top.
 OPTIONAL = (
@@ -74,6 +75,10 @@ TESTED_THROUGH = {
     "crypto/providers/service.py": "tests/crypto/providers/test_vault.py",
     "crypto/record_json.py": "tests/crypto/test_keystore_file.py",
     "proxy/__main__.py": "tests/proxy_process.py",
+    "proxy/commands/keys": "tests/proxy/commands/test_keys.py",
+    "proxy/commands/naming.py": "tests/proxy/commands/test_guard.py",
+    "proxy/commands/passphrases.py": "tests/proxy/commands/test_keys.py",
+    "proxy/key_fingerprints.py": "tests/integration/test_wrong_keystore.py",
     "proxy/sql/conditions.py": "tests/sql/fixtures",
     "proxy/sql/mentions.py": "tests/sql/fixtures",
     "proxy/sql/code.py": "tests/sql/fixtures",

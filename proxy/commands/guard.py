@@ -8,14 +8,13 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
-from policy import names
 from policy.loader import load as load_policy
 from policy.model import Policy
 from policy.names import qualified
 from proxy import config, introspect
-from proxy.addresses import ServerAddress, parse_url
+from proxy.addresses import ServerAddress
+from proxy.commands.naming import full_name, login
 from proxy.guards import GUARDED, NOT_VALIDATED, Guarded, Mason, Outcome, guarded_columns, prepare
 
 DONE, FOUND, USAGE = 0, 1, 2
@@ -51,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     configuration = config.load(args.config, os.environ)
     policy = load_policy(configuration.policy)
     try:
-        server = _login(args.login) if args.login else configuration.maintenance
+        server = login(args.login) if args.login else configuration.maintenance
         chosen = _selection(policy, args.field, args.table)
     except ValueError as error:
         print(f"pgveil: {error}", file=sys.stderr)
@@ -64,37 +63,19 @@ def run(args: argparse.Namespace) -> int:
         return USAGE
 
 
-def _login(url: str) -> ServerAddress:
-    try:
-        address = parse_url(url, Path())
-    except ValueError as error:
-        raise ValueError(f"--login: {error}") from None
-    if not address.user:
-        raise ValueError("--login: the URL names no user")
-    return address
-
-
 def _selection(policy: Policy, field: str | None, table: str | None) -> Callable[[Guarded], bool]:
     """Which columns are meant. Raises ValueError for a name that is not in the policy."""
     if field is not None:
-        wanted = _qualified(field, 3)
+        wanted = full_name(field, 3)
         if wanted not in [str(known) for known in policy.fields()]:
             raise ValueError(f"--field: the policy has no field {field!r}")
         return lambda column: str(column.bound.field) == wanted
     if table is not None:
-        wanted = _qualified(table, 2)
+        wanted = full_name(table, 2)
         if wanted not in [qualified(*known) for known in policy.tables]:
             raise ValueError(f"--table: the policy has no table {table!r}")
         return lambda column: qualified(column.relation.schema, column.relation.name) == wanted
     return lambda column: True
-
-
-def _qualified(written: str, parts: int) -> str:
-    """A name of so many parts, the schema being public where it is left out; itself if it is no name."""
-    found = names.split(written)
-    if found is None or len(found) not in (parts - 1, parts):
-        return written
-    return qualified(*(("public", *found) if len(found) < parts else found))
 
 
 async def _act(

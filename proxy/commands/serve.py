@@ -12,7 +12,7 @@ from crypto.errors import CryptoError
 from crypto.providers import Provider
 from policy.document import DocumentError
 from proxy import app, config, hardening, log
-from proxy.commands.keys import ask_passphrase
+from proxy.commands.passphrases import ask_passphrase
 from proxy.config import Config
 from proxy.errors import ServerError
 from proxy.keys import master_key

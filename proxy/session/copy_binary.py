@@ -8,6 +8,7 @@ from crypto.errors import CryptoError
 from proxy.errors import ServerError
 from proxy.session.copy_options import CopyOptions, Transform, Transforms, bad_copy, too_long
 from proxy.wire.frames import COPY_DATA, HEADER, LENGTH, frame
+from proxy.wire.rows import NullValue
 
 SIGNATURE = b"PGCOPY\n\xff\r\n\0"
 _HEADER = Struct("!11sII")  # signature, flags, bytes of the extension area
@@ -175,8 +176,12 @@ class BinaryCopy:
             if end > whole or end - at > self._row_limit:
                 raise _Incomplete(end - at)
             if transform is not None:
-                value = self._transformed(transform, index, buffer[position:end])
-                out += (buffer[untouched : position - size_of], _SIZE.pack(len(value)), value)
+                try:
+                    value = self._transformed(transform, index, buffer[position:end])
+                    size = len(value)
+                except NullValue:
+                    value, size = b"", _NULL
+                out += (buffer[untouched : position - size_of], _SIZE.pack(size), value)
                 untouched = end
             position = end
         if untouched < position:

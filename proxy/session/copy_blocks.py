@@ -14,6 +14,7 @@ from crypto.errors import CryptoError
 from proxy.errors import ServerError
 from proxy.session.copy_options import ColumnTransform, Transform, Transforms
 from proxy.wire.frames import COPY_DATA, HEADER, LENGTH
+from proxy.wire.rows import NullValue
 
 MOST = 128  # messages that are taken together
 _KEPT = 2048  # sizes below this one keep their packed form
@@ -74,7 +75,7 @@ class Blocks:
                 if column is None:
                     return None
                 columns[i] = [value + b"\n" for value in column] if is_last else column
-        except (ServerError, CryptoError):  # taken one by one, they tell which row it is
+        except (ServerError, CryptoError, NullValue):  # taken one by one, they tell which row it is
             return None
         return list(map(delimiter.join, zip(*columns, strict=True)))
 

@@ -12,6 +12,7 @@ from proxy.errors import ServerError
 from proxy.session.copy_blocks import Blocks, Values
 from proxy.session.copy_lines import LineCopy
 from proxy.session.copy_options import CopyOptions, Transforms, bad_copy, no_nul
+from proxy.wire.rows import NullValue
 
 _CSV_MARKER_GONE = 180_000  # from PostgreSQL 18 on, a line `\.` is a row like any other
 
@@ -115,7 +116,11 @@ class CsvCopy(LineCopy):
             value = self._read(raw) if self._quote in raw else raw
             if value == self._null and raw != self._null and i in self._force_null:
                 continue
-            made = self._transformed(i, no_nul(value))
+            try:
+                made = self._transformed(i, no_nul(value))
+            except NullValue:
+                fields[i] = self._null or b""
+                continue
             if made is None:
                 return self._left_out(i, fields)
             fields[i] = self._written(i, made)

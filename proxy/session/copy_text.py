@@ -10,6 +10,7 @@ import re
 from proxy.session.copy_blocks import Blocks, Values
 from proxy.session.copy_lines import LineCopy
 from proxy.session.copy_options import CopyOptions, Transforms, bad_copy, no_nul
+from proxy.wire.rows import NullValue
 
 _LETTERS = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 _WRITTEN = {byte: b"\\" + letter for letter, byte in _LETTERS.items()} | {b"\\": b"\\\\"}
@@ -82,7 +83,11 @@ class TextCopy(LineCopy):
             raw = fields[i]
             if raw != self._null and raw != self._default:
                 value = self._read(raw) if b"\\" in raw else raw
-                made = self._transformed(i, no_nul(value))
+                try:
+                    made = self._transformed(i, no_nul(value))
+                except NullValue:
+                    fields[i] = self._null
+                    continue
                 if made is None:
                     return self._left_out(i, fields)
                 fields[i] = self._write(made)

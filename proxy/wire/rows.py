@@ -19,14 +19,19 @@ from typing import Any
 from proxy.wire.errors import ProtocolError
 from proxy.wire.frames import DATA_ROW, HEADER, LENGTH
 
-Opener = Callable[[bytes], bytes]
+Opener = Callable[[bytes], bytes]  # it may raise NullValue
 RowRewriter = Callable[[bytes, int, int, list[bytes]], tuple[int, int]]
 _Unpack = Callable[[bytes, int], tuple[Any, ...]]
+_NULL = LENGTH.pack(-1)
 
 _KEPT = 2048  # sizes below this one keep their layout and their packed form
 _PACKED = tuple([LENGTH.pack(size) for size in range(_KEPT)])
 _START = Struct("!BiHi")  # type, length, count of columns, length of the first column
 _HEAD = Struct("!BiH")
+
+
+class NullValue(Exception):
+    """What an opener raises for a value that the client sees as NULL: rare, and so no concern of the rest."""
 
 
 class _Columns(dict[int, _Unpack]):
@@ -82,14 +87,59 @@ def make_row_rewriter(openers: Sequence[Opener | None]) -> RowRewriter:
     last = max((i for i, opener in enumerate(openers) if opener is not None), default=-1)
     if last < 0 or (open_last := openers[last]) is None:
         raise ValueError("a row rewriter needs at least one protected column")
-    return _rewriter(len(openers), tuple(openers[:last]), open_last)
+    most = _rewriter(len(openers), tuple(openers[:last]), open_last)
+
+    def rewrite(buffer: bytes, start: int, end: int, out: list[bytes]) -> tuple[int, int]:
+        at, rows, met_null = most(buffer, start, end, out)
+        while met_null:
+            at = _with_nulls(buffer, at, openers, out)
+            at, more, met_null = most(buffer, at, end, out)
+            rows += 1 + more
+        return at, rows
+
+    return rewrite
 
 
-def _rewriter(columns: int, openers: tuple[Opener | None, ...], open_last: Opener) -> RowRewriter:
+def _with_nulls(buffer: bytes, at: int, openers: Sequence[Opener | None], out: list[bytes]) -> int:
+    """Rewrite the one row at `at`, of so many columns, the frame of which is there; returns where it ends.
+
+    Raises ProtocolError.
+    """
+    following = at + 1 + LENGTH.unpack_from(buffer, at + 1)[0]
+    position = at + _HEAD.size
+    columns: list[bytes] = []
+    for opener in openers:
+        if position + 4 > following:
+            break
+        (size,) = LENGTH.unpack_from(buffer, position)
+        if size < -1:
+            raise ProtocolError("invalid length of a column")
+        whole = buffer[position : position + 4 + max(size, 0)]
+        position += 4 + max(size, 0)
+        if position > following:
+            break
+        if opener is not None and size >= 0:
+            try:
+                value = opener(whole[4:])
+                whole = LENGTH.pack(len(value)) + value
+            except NullValue:
+                whole = _NULL
+        columns.append(whole)
+    if len(columns) != len(openers) or position != following:
+        raise ProtocolError("a row is shorter than its columns")
+    row = b"".join(columns)
+    out += (_HEAD.pack(DATA_ROW, _HEAD.size - 1 + len(row), len(openers)), row)
+    return position
+
+
+def _rewriter(
+    columns: int, openers: tuple[Opener | None, ...], open_last: Opener
+) -> Callable[[bytes, int, int, list[bytes]], tuple[int, int, bool]]:
+    """The rewriter of rows in which nothing becomes NULL; it stops at one in which something does."""
     read_start, read_column, read_value = _START.unpack_from, _columns, _values
     packed, kept, heads = _PACKED, _KEPT, _heads(columns)
 
-    def rewrite(buffer: bytes, start: int, end: int, out: list[bytes]) -> tuple[int, int]:
+    def rewrite(buffer: bytes, start: int, end: int, out: list[bytes]) -> tuple[int, int, bool]:
         # `position` is always that of a column's length field, and `size` the length that stands there.
         at = start
         rows = 0
@@ -138,6 +188,9 @@ def _rewriter(columns: int, openers: tuple[Opener | None, ...], open_last: Opene
                 out[row_start] = heads[length]
                 at = following
                 rows += 1
+        except NullValue:
+            del out[row_start:]
+            return at, rows, True
         except error:
             del out[row_start:]
             raise ProtocolError("a row is shorter than its columns") from None
@@ -145,7 +198,7 @@ def _rewriter(columns: int, openers: tuple[Opener | None, ...], open_last: Opene
             del out[row_start:]
             raise
         _check_rest(buffer, at, end)
-        return at, rows
+        return at, rows, False
 
     return rewrite
 

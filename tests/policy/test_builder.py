@@ -138,3 +138,26 @@ def test_the_parts_of_a_policy(tmp_path: Path, text: str, expected: str) -> None
 def test_a_policy_may_protect_nothing_yet(tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_text("version: 1\nclasses: {}\ntables: {}\n")
     assert list(load(tmp_path / "p.yaml").fields()) == []
+
+
+@pytest.mark.parametrize(
+    ("of_class", "of_column", "null"),
+    [
+        ("", "", False),
+        ("", ", destroyed: null", True),
+        (", destroyed: null", "", True),
+        (", destroyed: NULL", ", destroyed: error", False),
+        (", destroyed: error", ", destroyed: 'null'", True),
+    ],
+)
+def test_a_value_whose_key_was_destroyed(tmp_path: Path, of_class: str, of_column: str, null: bool) -> None:
+    written = f"  own: {{mode: randomized{of_class}}}\n"
+    policy = policy_of(
+        tmp_path, f"  t: {{a: {{class: own{of_column}}}}}\n", CLASSES.replace("tables:", written + "tables:")
+    )
+    assert [field.null_if_destroyed for field in policy.fields()] == [null]
+
+
+@pytest.mark.parametrize("written", ["", "yes", "~", "[null]"])
+def test_a_word_that_says_nothing_of_destroyed_values(tmp_path: Path, written: str) -> None:
+    assert "destroyed" in finding(tmp_path, f"  t: {{a: {{class: random, destroyed: {written}}}}}\n")

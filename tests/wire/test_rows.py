@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from proxy.wire.backend import CommandComplete, DataRow
 from proxy.wire.errors import ProtocolError
-from proxy.wire.rows import Opener, make_row_rewriter
+from proxy.wire.rows import NullValue, Opener, make_row_rewriter
 
 Row = tuple[bytes | None, ...]
 
@@ -19,6 +19,22 @@ def shout(value: bytes) -> bytes:
 
 def shrink(value: bytes) -> bytes:
     return value[:1]
+
+
+def erase(value: bytes) -> bytes:
+    """The key of every other value was destroyed."""
+    if len(value) % 2:
+        raise NullValue
+    return value
+
+
+def shown(opener: Opener | None, value: bytes | None) -> bytes | None:
+    if value is None or opener is None:
+        return value
+    try:
+        return opener(value)
+    except NullValue:
+        return None
 
 
 def packed(rows: list[Row]) -> bytes:
@@ -33,10 +49,7 @@ def rewritten(openers: list[Opener | None], data: bytes) -> tuple[bytes, int, in
 
 def expected(openers: list[Opener | None], rows: list[Row]) -> bytes:
     return packed(
-        [
-            tuple(v if v is None or o is None else o(v) for v, o in zip(row, openers, strict=True))
-            for row in rows
-        ]
+        [tuple(shown(opener, value) for value, opener in zip(row, openers, strict=True)) for row in rows]
     )
 
 
@@ -53,6 +66,15 @@ def test_null_stays_null_wherever_it_stands():
     for mask in range(16):
         row: Row = tuple(None if mask >> i & 1 else b"v%d" % i for i in range(4))
         assert rewritten(openers, packed([row]))[0] == expected(openers, [row])
+
+
+def test_a_value_may_become_null():
+    rows: list[Row] = [(b"1", b"xx", b"a"), (b"2", b"x", b"b"), (b"3", b"x", None), (b"4", b"xx", b"c")]
+    assert rewritten([None, erase, shout], packed(rows)) == (
+        packed([(b"1", b"xx", b"A!"), (b"2", None, b"B!"), (b"3", None, None), (b"4", b"xx", b"C!")]),
+        len(packed(rows)),
+        4,
+    )
 
 
 def test_the_first_frame_of_another_type_stops_it():
@@ -129,7 +151,9 @@ values = st.none() | st.binary(max_size=12) | st.integers(2040, 2060).map(bytes)
 
 @given(st.data(), st.integers(1, 6))
 def test_any_rows_in_any_pieces(data: st.DataObject, columns: int):
-    openers = data.draw(st.lists(st.sampled_from([None, shout, shrink]), min_size=columns, max_size=columns))
+    openers = data.draw(
+        st.lists(st.sampled_from([None, shout, shrink, erase]), min_size=columns, max_size=columns)
+    )
     if not any(openers):
         openers[data.draw(st.integers(0, columns - 1))] = shout
     rows = data.draw(st.lists(st.tuples(*[values] * columns), max_size=6))
@@ -145,6 +169,17 @@ def test_any_rows_in_any_pieces(data: st.DataObject, columns: int):
         done += count
     assert (rest, done) == (b"", len(rows))
     assert b"".join(out) == expected(openers, rows)
+
+
+def null(value: bytes) -> bytes:
+    raise NullValue
+
+
+@pytest.mark.parametrize("data", MALFORMED.values(), ids=MALFORMED)
+@pytest.mark.parametrize("openers", [[null, bytes], [bytes, null], [null, None]])
+def test_malformed_rows_are_refused_where_values_become_null(data: bytes, openers: list[Opener | None]):
+    with pytest.raises(ProtocolError):
+        rewritten(openers, data)
 
 
 @given(st.binary(max_size=60), st.sampled_from([[bytes], [None, bytes], [bytes, None, bytes, None]]))
