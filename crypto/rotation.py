@@ -34,6 +34,7 @@ from crypto.providers import Provider
 from crypto.record_index import RecordIndex
 from crypto.wrappings import destroyed, under
 
+RETIRED_AT = "retired_at"  # in the metadata of a version: since when it only decrypts
 SETTLE = 0.2  # seconds between two steps: processes that are told of the first one know the key by the second
 
 Step = Callable[[Records], Awaitable[list[KeyRecord]]]
@@ -235,7 +236,7 @@ def _required(record: KeyRecord | None, otherwise: str) -> KeyRecord:
 
 def _retired(record: KeyRecord) -> KeyRecord:
     retired_at = datetime.now(UTC).isoformat(timespec="seconds")
-    return replace(record.advanced(KeyState.RETIRING), metadata={**record.metadata, "retired_at": retired_at})
+    return replace(record.advanced(KeyState.RETIRING), metadata={**record.metadata, RETIRED_AT: retired_at})
 
 
 def _compromised(record: KeyRecord) -> KeyRecord:

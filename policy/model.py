@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from policy.names import qualified
+from policy.rotation import DAY, KeyRules, Rotation
 from policy.types import LogicalType
 
 
@@ -48,6 +49,7 @@ class FieldClass:
     sensitivity: str
     mode: Mode
     algorithm: str
+    rotate_every: float = 30 * DAY  # seconds after which its keys get a new version; inf is never
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,8 @@ class Policy:
     tables: Mapping[tuple[str, str], Mapping[str, Field]]
     functions: Mapping[tuple[str, str], FunctionFields] = field(default_factory=dict)
     trusted_functions: frozenset[tuple[str, str]] = frozenset()
+    rotation: Rotation = field(default_factory=Rotation)
+    keys: KeyRules = field(default_factory=KeyRules)
 
     def fields(self) -> Iterator[Field]:
         for columns in self.tables.values():
