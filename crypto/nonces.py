@@ -44,7 +44,18 @@ class NonceSource:
     have no budget, and are not counted.
     """
 
-    __slots__ = ("__weakref__", "_left", "_low", "_nonce_bytes", "_pool", "_since", "_size", "_total", "on_low", "take")
+    __slots__ = (
+        "__weakref__",
+        "_left",
+        "_low",
+        "_nonce_bytes",
+        "_pool",
+        "_since",
+        "_size",
+        "_total",
+        "on_low",
+        "take",
+    )
 
     take: Callable[[], bytes]
     on_low: Callable[[], None]

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+from crypto.errors import KeystoreError
+from crypto.keystore import Keystore
 from crypto.manager import KeyManager
 from crypto.master_rotation import renew
 from crypto.providers import Versioned
 from crypto.rotation import FieldVersion
 from crypto.schedule import Schedule, Turn, Work, turns
+
+_POLL = 0.1  # seconds
 
 
 def planned(manager: KeyManager, schedule: Schedule, now: datetime) -> list[Turn]:
@@ -54,3 +60,15 @@ async def _carry_out(due: Sequence[Turn], manager: KeyManager) -> None:
         await rotator.fields([FieldVersion(turn.record.name, turn.record.algorithm) for turn in fields])
     if retired := of(Work.DESTROY):
         await rotator.destroy_retired([turn.record.id for turn in retired])
+
+
+@asynccontextmanager
+async def alone_with(keystore: Keystore, *, patience: float = 10.0) -> AsyncIterator[None]:
+    """Let no other process be at work with the keys meanwhile. Raises KeystoreError after so many seconds."""
+    for _ in range(max(1, int(patience / _POLL))):
+        async with keystore.alone() as alone:
+            if alone:
+                yield
+                return
+        await asyncio.sleep(_POLL)
+    raise KeystoreError(f"{keystore.location}: another pgveil is at work with its keys")

@@ -10,10 +10,9 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from policy import names
 from policy.loader import load as load_policy
 from policy.model import Policy
-from policy.names import qualified
+from policy.names import qualified, with_schema
 from proxy import config, introspect
 from proxy.addresses import ServerAddress, parse_url
 from proxy.guards import GUARDED, NOT_VALIDATED, Guarded, Mason, Outcome, guarded_columns, prepare
@@ -77,24 +76,16 @@ def _login(url: str) -> ServerAddress:
 def _selection(policy: Policy, field: str | None, table: str | None) -> Callable[[Guarded], bool]:
     """Which columns are meant. Raises ValueError for a name that is not in the policy."""
     if field is not None:
-        wanted = _qualified(field, 3)
+        wanted = with_schema(field, 3)
         if wanted not in [str(known) for known in policy.fields()]:
             raise ValueError(f"--field: the policy has no field {field!r}")
         return lambda column: str(column.bound.field) == wanted
     if table is not None:
-        wanted = _qualified(table, 2)
+        wanted = with_schema(table, 2)
         if wanted not in [qualified(*known) for known in policy.tables]:
             raise ValueError(f"--table: the policy has no table {table!r}")
         return lambda column: qualified(column.relation.schema, column.relation.name) == wanted
     return lambda column: True
-
-
-def _qualified(written: str, parts: int) -> str:
-    """A name of so many parts, the schema being public where it is left out; itself if it is no name."""
-    found = names.split(written)
-    if found is None or len(found) not in (parts - 1, parts):
-        return written
-    return qualified(*(("public", *found) if len(found) < parts else found))
 
 
 async def _act(

@@ -17,7 +17,7 @@ from crypto.keyset import KeyState, KeyType
 from crypto.keystore import KeyRecord, Records
 from crypto.keystore_table import TableKeystore
 from crypto.nonces import ADVICE, WARN_AT
-from crypto.private_file import passphrase_from
+from crypto.private_file import Passphrase, passphrase_from
 from crypto.providers import Provider, local
 from proxy.config import Config, Keys, load
 from proxy.keys import key_manager
@@ -55,7 +55,7 @@ async def _init(config: Config, *, sealed: bool) -> int:
     made = keys.provider == "local" and not keys.local.file.exists()
     if made:
         await _refuse_orphan(keys)
-    provider = _create_master_key(keys, sealed=sealed) if made else _open_provider(keys)
+    provider = _create_master_key(keys, sealed=sealed) if made else provider_of(keys)
     manager = key_manager(config, provider)
     await manager.create()
     await manager.close()
@@ -67,7 +67,7 @@ async def _init(config: Config, *, sealed: bool) -> int:
 
 
 async def _list(config: Config, *, as_json: bool) -> int:
-    manager = key_manager(config, _open_provider(config.keys))
+    manager = key_manager(config, provider_of(config.keys))
     rows = [_row(record) for record in _sorted(await manager.keystore.read())]
     await manager.close()
     if as_json:
@@ -79,7 +79,7 @@ async def _list(config: Config, *, as_json: bool) -> int:
 
 async def _status(config: Config, *, as_json: bool) -> int:
     """Open every key, as `serve` would, and report."""
-    manager = key_manager(config, _open_provider(config.keys))
+    manager = key_manager(config, provider_of(config.keys))
     outage: str | None = None
     try:
         await manager.refresh()
@@ -128,20 +128,21 @@ def _create_master_key(keys: Keys, *, sealed: bool) -> Provider:
     return local.create(keys.local.file, passphrase)
 
 
-def _open_provider(keys: Keys) -> Provider:
-    return open_provider(
-        keys.provider,
-        key_file=keys.local.file,
-        passphrase_file=keys.local.passphrase_file,
-        ask_passphrase=ask_passphrase,
-    )
-
-
 def ask_passphrase() -> bytes:
     """Ask a person for the passphrase of the master key. Raises ProviderError without a terminal."""
     if not sys.stdin.isatty():
         raise ProviderError("the master key is sealed, and there is no terminal to ask for its passphrase")
     return getpass.getpass("Passphrase of the master key: ").encode()
+
+
+def provider_of(keys: Keys, ask: Passphrase = ask_passphrase) -> Provider:
+    """Who holds the master key; a person is asked for a passphrase that no file has. Raises ProviderError."""
+    return open_provider(
+        keys.provider,
+        key_file=keys.local.file,
+        passphrase_file=keys.local.passphrase_file,
+        ask_passphrase=ask,
+    )
 
 
 def _new_passphrase() -> bytes:

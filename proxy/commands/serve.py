@@ -8,12 +8,11 @@ import logging
 import os
 import signal
 
-from crypto.assembly import open_provider
 from crypto.errors import CryptoError
 from crypto.providers import Provider
 from policy.document import DocumentError
 from proxy import app, config, hardening, log
-from proxy.commands.keys import ask_passphrase
+from proxy.commands.keys import provider_of
 from proxy.config import Config
 from proxy.errors import ServerError
 from proxy.listeners import Reservation
@@ -33,12 +32,7 @@ def run(args: argparse.Namespace) -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload
     for warning in configuration.warnings:
         log.warning("configuration", warning=warning)
-    provider = open_provider(
-        configuration.keys.provider,
-        key_file=configuration.keys.local.file,
-        passphrase_file=configuration.keys.local.passphrase_file,
-        ask_passphrase=ask_passphrase,
-    )
+    provider = provider_of(configuration.keys)
     asyncio.run(app.preflight(configuration, provider))
     reservation = Reservation(configuration.listen)
     try:
