@@ -138,7 +138,7 @@ class KeyManager(Secret):
         """Why there are no keys to work with: never read, or too long ago. None while there are."""
         if self._proved == -math.inf:
             return f"the keys could not be read yet: {self._outage}"
-        if _now() - self._proved > self._cache_ttl + self.grace:
+        if self._outage is not None and _now() - self._proved > self._cache_ttl + self.grace:
             return f"nobody could be asked about the keys for too long: {self._outage}"
         return None
 

@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
+from crypto.aead import NONCE_BYTES
 from crypto.concurrency import each
 from crypto.envelope import SUITES
 from crypto.errors import KeystoreError
@@ -50,6 +51,11 @@ class FieldVersion:
     @property
     def deterministic(self) -> bool:
         return SUITES[self.algorithm].deterministic
+
+    @property
+    def counted(self) -> bool:
+        """Whether a version has a budget of encryptions."""
+        return SUITES[self.algorithm].nonce_bytes == NONCE_BYTES
 
     def find(self, index: RecordIndex, state: KeyState) -> KeyRecord | None:
         return index.find(KeyType.FEK, self.name, self.algorithm, state)

@@ -89,7 +89,7 @@ def _fields(index: RecordIndex, schedule: Schedule, now: datetime) -> Iterator[T
     for field, seconds in schedule.fields.items():
         if (record := field.find(index, KeyState.ACTIVE)) is None:
             continue
-        if not field.deterministic and record.encryptions >= ROTATE_AT:
+        if field.counted and record.encryptions >= ROTATE_AT:
             # Also where nothing else is automatic: without budget nothing could be written any more.
             yield Turn(Work.FIELD, record, now, automatic=True)
         else:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from crypto.assembly import open_keystore
 from crypto.manager import KeyManager
 from crypto.providers import Provider
+from crypto.rotation import FieldVersion
+from crypto.schedule import Schedule
+from policy.model import Field, Policy
 from proxy.config import Config, ConfigError
 
 
@@ -23,3 +26,18 @@ def key_manager(config: Config, provider: Provider) -> KeyManager:
             raise ConfigError([f"keys.keystore.url: {error.strerror or error} (a file for TLS)"]) from None
         keystore = open_keystore(provider, url=address.url.url(), schema=address.schema, tls=tls)
     return KeyManager(keystore, provider, cache_ttl=config.keys.cache_ttl, cache_size=config.keys.cache_size)
+
+
+def field_version(field: Field) -> FieldVersion:
+    """The key of a field, of whatever version."""
+    return FieldVersion(field.key_name, field.algorithm)
+
+
+def schedule_of(policy: Policy) -> Schedule:
+    """When keys are to be rotated. Of fields that share a key, the most impatient one's class counts."""
+    fields: dict[FieldVersion, float] = {}
+    for field in policy.fields():
+        version, seconds = field_version(field), field.field_class.rotate_every
+        fields[version] = min(seconds, fields.get(version, seconds))
+    rules = policy.rotation
+    return Schedule(fields, rules.tables, rules.master, rules.window, rules.automatic)

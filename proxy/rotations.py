@@ -11,8 +11,9 @@ from crypto.keyset import KeyState, KeyType
 from crypto.keystore import KeyRecord, Records
 from crypto.record_index import RecordIndex
 from crypto.rotation import FieldVersion
-from policy.model import Field, Policy
+from policy.model import Policy
 from policy.names import qualified, with_schema
+from proxy.keys import field_version
 
 PENDING_NOTE = (
     "pending: equal values need one ciphertext, so that the values have to move to it by a rewriting job,"
@@ -27,10 +28,6 @@ class Selection:
     fields: tuple[FieldVersion, ...] = ()
     tables: tuple[str, ...] = ()
     keyless: tuple[str, ...] = ()
-
-
-def field_version(field: Field) -> FieldVersion:
-    return FieldVersion(field.key_name, field.algorithm)
 
 
 def select_fields(policy: Policy, written: Iterable[str], records: Records) -> Selection:

@@ -53,6 +53,11 @@ OURS = {"crypto", "policy", "proxy"}
 TESTED_THROUGH = {
     "crypto/opening.py": "tests/crypto/test_manager.py",
     "crypto/record_json.py": "tests/crypto/test_keystore_file.py",
+    "crypto/local_rotation.py": "tests/proxy/commands/test_rotate.py",
+    "crypto/rehearsal.py": "tests/proxy/commands/test_rotate.py",
+    "proxy/key_report.py": "tests/proxy/commands/test_status.py",
+    "proxy/master_key.py": "tests/proxy/commands/test_rotate.py",
+    "proxy/rotations.py": "tests/proxy/commands/test_rotate.py",
     "proxy/__main__.py": "tests/proxy_process.py",
     "proxy/sql/conditions.py": "tests/sql/fixtures",
     "proxy/sql/mentions.py": "tests/sql/fixtures",
