@@ -12,8 +12,10 @@ from crypto.record_index import RecordIndex
 
 
 def test_the_newest_version_of_a_state_is_found() -> None:
-    index = RecordIndex(())
-    made = [index.blank(KeyType.FEK, "a", "aes-siv", None, KeyState.RETIRING) for _ in range(3)]
+    index, made = RecordIndex(()), []
+    for _ in range(3):
+        made.append(index.blank(KeyType.FEK, "a", "aes-siv", None, KeyState.RETIRING))
+        index.add(made[-1])
     assert [record.version for record in made] == [1, 2, 3]
     for records in (made, made[::-1]):
         found = RecordIndex(records)
