@@ -42,6 +42,7 @@ from crypto.providers import Provider
 from crypto.record_index import RecordIndex
 from crypto.rotation import Rotator
 from crypto.secret import Secret
+from crypto.trust import Trust
 
 RETRY_INTERVAL = 2.0  # seconds between two tries while keystore or provider is away
 LOOK_UP_INTERVAL = 1.0  # seconds in which unknown keys of envelopes cause one refresh at most
@@ -80,7 +81,6 @@ class KeyManager(Secret):
             raise ValueError("cache_ttl must be positive")
         self._keystore = keystore
         self._provider = provider
-        self._cache_ttl = cache_ttl
         self._observe = observe
         self._keyring = Keyring()
         self._keys = OpenKeys(provider, keystore.location, observe, limit=cache_size)
@@ -89,11 +89,7 @@ class KeyManager(Secret):
         self._lock = asyncio.Lock()
         self._upkeep: tuple[asyncio.Task[None], ...] = ()
         self._looked_up = -math.inf
-        self._proved = -math.inf  # when keystore and provider last agreed that the keys are good
-        self._outage: str | None = None
-        self._outage_since = 0.0
-        self._trouble = asyncio.Event()  # while there is an outage
-        self.grace = grace
+        self.trust = Trust(cache_ttl, grace)
 
     @property
     def keyring(self) -> Keyring:
@@ -124,23 +120,14 @@ class KeyManager(Secret):
         return dict(self._keys.problems)
 
     @property
+    def missing(self) -> bool:
+        """Whether the keystore lacks a key that it has shown before: no key may be made in it then."""
+        return bool(self._keys.lost(self._records))
+
+    @property
     def outage(self) -> str | None:
         """Why the keys could not be read again the last time; None if they could."""
-        return self._outage
-
-    @property
-    def outage_seconds(self) -> float:
-        """How long the outage has lasted; 0 if there is none."""
-        return _now() - self._outage_since if self._outage is not None else 0.0
-
-    @property
-    def unready(self) -> str | None:
-        """Why there are no keys to work with: never read, or too long ago. None while there are."""
-        if self._proved == -math.inf:
-            return f"the keys could not be read yet: {self._outage}"
-        if self._outage is not None and _now() - self._proved > self._cache_ttl + self.grace:
-            return f"nobody could be asked about the keys for too long: {self._outage}"
-        return None
+        return self.trust.outage
 
     def rotator(self) -> Rotator:
         """What rotates the keys of this keystore."""
@@ -241,8 +228,8 @@ class KeyManager(Secret):
         """Refresh for ever; errors are logged, and tried again."""
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._cache_ttl):
-                    await self._trouble.wait()
+                async with asyncio.timeout(self.trust.ttl):
+                    await self.trust.troubled.wait()
                     await asyncio.sleep(RETRY_INTERVAL)
             if not await self._refreshed():
                 await self._expire_if_due()
@@ -267,14 +254,14 @@ class KeyManager(Secret):
 
     async def _refreshed(self) -> bool:
         """Whether the keys could be read again. An outage is logged when it begins, changes and ends."""
-        before = self._outage
+        before = self.outage
         try:
             await self.refresh()
         except Exception as error:
             if not isinstance(error, CryptoError):
-                self._note_outage(type(error).__name__)
-            if self._outage != before:
-                _log.warning("keys could not be read again, those in memory stay in use: %s", self._outage)
+                self.trust.note(type(error).__name__)
+            if self.outage != before:
+                _log.warning("keys could not be read again, those in memory stay in use: %s", self.outage)
             return False
         if before is not None:
             _log.info("keys can be read again")
@@ -282,8 +269,8 @@ class KeyManager(Secret):
 
     async def _expire_if_due(self) -> None:
         """Let go of all keys that nobody could be asked about for too long."""
-        age = _now() - self._proved
-        if age > self._cache_ttl + self.grace and len(self._keyring):
+        if self.trust.over and len(self._keyring):
+            age = self.trust.age
             await _logged(self._budget.give_back(), "encryptions could not be counted, and will be later")
             self._keyring = Keyring()
             self._keys.close()
@@ -357,18 +344,10 @@ class KeyManager(Secret):
                 raise
             await self._take(records)
         except CryptoError as error:
-            self._note_outage(str(error))
+            self.trust.note(str(error))
             raise
-        self._note_outage(None)
+        self.trust.note(None)
         return records
-
-    def _note_outage(self, reason: str | None) -> None:
-        if reason is None:
-            self._trouble.clear()
-        elif self._outage is None:
-            self._outage_since = _now()
-            self._trouble.set()
-        self._outage = reason
 
     async def _take(self, records: Records) -> None:
         """Open what is new among the records, and put a new snapshot in place.
@@ -381,12 +360,11 @@ class KeyManager(Secret):
         self._budget.follow(self._keys.field_keys)
         if outage is not None:
             raise outage
-        now = _now()
-        if self._keys.asked == asked and now - self._proved >= self._cache_ttl:
+        if self._keys.asked == asked:
+            if self.trust.age < self.trust.ttl:
+                return
             await self._keys.probe()
-        elif self._keys.asked == asked:
-            return
-        self._proved = now
+        self.trust.renew()
 
 
 def _now() -> float:

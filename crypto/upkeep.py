@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import TypeVar
 
-from crypto.errors import KeystoreError
+from crypto.errors import KeystoreError, KeystoreUnavailable
 from crypto.keystore import Keystore
 from crypto.manager import KeyManager
 from crypto.master_rotation import renew
@@ -16,6 +17,8 @@ from crypto.rotation import FieldVersion
 from crypto.schedule import Schedule, Turn, Work, turns
 
 _POLL = 0.1  # seconds
+
+_Key = TypeVar("_Key")
 
 
 def planned(manager: KeyManager, schedule: Schedule, now: datetime) -> list[Turn]:
@@ -29,12 +32,14 @@ async def keep_up(manager: KeyManager, schedule: Schedule) -> list[Turn]:
     Raises KeystoreError or ProviderError; what was done before that stays done.
     """
     now = datetime.now(UTC)
-    if not _due(planned(manager, schedule, now), now):
+    if manager.missing or not _due(planned(manager, schedule, now), now):
         return []
     async with manager.keystore.alone() as alone:
         if not alone:
             return []
         await manager.refresh()  # another one may have been here before
+        if manager.missing:
+            return []
         due = _due(planned(manager, schedule, now), now)
         await _carry_out(due, manager)
     await manager.refresh()
@@ -50,16 +55,36 @@ async def _carry_out(due: Sequence[Turn], manager: KeyManager) -> None:
         return [turn for turn in due if turn.work is work]
 
     rotator = manager.rotator()
-    if masters := of(Work.MASTER):
+    if of(Work.MASTER):
         assert isinstance(manager.provider, Versioned)
-        assert len(masters) == 1
         await renew(manager.keystore, manager.provider, observe=manager.observe)
-    if tables := of(Work.TABLE):
-        await rotator.tables([turn.record.name for turn in tables])
-    if fields := of(Work.FIELD):
-        await rotator.fields([FieldVersion(turn.record.name, turn.record.algorithm) for turn in fields])
-    if retired := of(Work.DESTROY):
-        await rotator.destroy_retired([turn.record.id for turn in retired])
+    tables = [turn.record.name for turn in of(Work.TABLE)]
+    fields = [FieldVersion(turn.record.name, turn.record.algorithm) for turn in of(Work.FIELD)]
+    retired = [turn.record.id for turn in of(Work.DESTROY)]
+    failures = [
+        *await _all_or_each(tables, rotator.tables),
+        *await _all_or_each(fields, rotator.fields),
+        *await _all_or_each(retired, rotator.destroy_retired),
+    ]
+    for failure in failures:
+        raise failure
+
+
+async def _all_or_each(
+    keys: Sequence[_Key], work: Callable[[Sequence[_Key]], Awaitable[object]]
+) -> list[KeystoreError]:
+    """All at once; one by one, if that fails: a key that does not open must not hold up the others."""
+    if not keys:
+        return []
+    try:
+        await work(keys)
+    except KeystoreUnavailable:
+        raise
+    except KeystoreError as error:
+        if len(keys) == 1:
+            return [error]
+        return [failure for key in keys for failure in await _all_or_each([key], work)]
+    return []
 
 
 @asynccontextmanager

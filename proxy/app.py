@@ -49,7 +49,7 @@ class App:
         self._metrics = metrics
         self._keys = key_manager(config, provider)
         self._policy = load_policy(config.policy)
-        self._keys.grace = self._policy.keys.grace
+        self._keys.trust.grace = self._policy.keys.grace
         self._watch = KeyWatch(self._keys, metrics, lambda: self._policy)
         self._connect = connector(config.maintenance)
         assert config.maintenance.database is not None  # config.py has seen to it
@@ -118,14 +118,14 @@ class App:
             else:
                 self._server.settings = new
                 self._policy = policy
-                self._keys.grace = policy.keys.grace
+                self._keys.trust.grace = policy.keys.grace
                 self._metrics.add("reloads_total")
                 log.event("reloaded")
 
     def _problem(self) -> str | None:
         if self._server.draining:
             return "draining"
-        return self._keys.unready if self._ready else "starting"
+        return self._keys.trust.unready if self._ready else "starting"
 
     def _make_catalogs(self, policy: Policy, changed: OnChange) -> Catalogs:
         return Catalogs(self._connect, policy, on_change=changed, poll=self._config.catalog_poll)

@@ -60,7 +60,7 @@ class KeyWatch:
         """Put into the metrics how the keys are."""
         self._metrics.set("keys_open", len(self._keys.keyring))
         self._metrics.set("key_outage", int(self._keys.outage is not None))
-        self._metrics.set("key_outage_seconds", int(self._keys.outage_seconds))
+        self._metrics.set("key_outage_seconds", int(self._keys.trust.outage_seconds))
 
     async def _take_turns(self) -> None:
         """Rotate what is due, and tell what is overdue all the same."""

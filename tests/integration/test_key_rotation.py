@@ -57,6 +57,8 @@ class Client(threading.Thread):
         old = self._email(self.rows // 2)
         found = connection.execute("SELECT note FROM users WHERE email = %s", (old,)).fetchall()
         assert found == [(f"{CANARY} {old}",)]
+        newest = connection.execute("SELECT email, note FROM users ORDER BY number DESC LIMIT 3").fetchall()
+        assert all(note == f"{CANARY} {email}" for email, note in newest)  # of other proxies, too
         self.rows += 1
         time.sleep(0.002)
 

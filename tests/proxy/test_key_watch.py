@@ -99,16 +99,16 @@ async def test_an_outage_shows_until_it_is_over(
     metrics = Metrics()
     watch = KeyWatch(keys, metrics, lambda: policy_with(tmp_path, ""))
     watch.start()
-    assert keys.unready is None
+    assert keys.trust.unready is None
     keystore.away = True
     await eventually(lambda: metrics.total("key_outage") == 1)
-    await eventually(lambda: keys.unready is not None)
-    assert keys.unready == "nobody could be asked about the keys for too long: memory: does not answer"
+    await eventually(lambda: keys.trust.unready is not None)
+    assert keys.trust.unready == "nobody could be asked about the keys for too long: memory: does not answer"
     await eventually(lambda: metrics.total("keys_open") == 0)
     keystore.away = False
     await eventually(lambda: metrics.total("key_outage") == 0)
     await eventually(lambda: metrics.total("keys_open") == 1)
-    assert keys.unready is None
+    assert keys.trust.unready is None
     await watch.close()
 
 
@@ -118,5 +118,5 @@ async def test_keys_that_could_never_be_read(keystore: MemoryKeystore) -> None:
     with pytest.raises(KeystoreUnavailable):
         await manager.load()
     await manager.load(patient=True)
-    assert manager.unready == "the keys could not be read yet: memory: does not answer"
+    assert manager.trust.unready == "the keys could not be read yet: memory: does not answer"
     await manager.close()
