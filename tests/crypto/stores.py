@@ -138,3 +138,19 @@ class CountingProvider(LocalProvider):
         self.asked += 1
         if self.away:
             raise ProviderUnavailable("the provider does not answer")
+
+
+class VersionedProvider(CountingProvider):
+    """One whose master key has versions; all of them are the same bytes here."""
+
+    __slots__ = ("versions",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.versions = 1
+
+    async def rotate(self) -> None:
+        self.versions += 1
+
+    async def rewrap(self, wrapped: bytes, context: bytes) -> bytes:
+        return await self.wrap(await self.unwrap(wrapped, context), context)

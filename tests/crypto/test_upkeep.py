@@ -21,7 +21,7 @@ from crypto.providers.local import LocalProvider
 from crypto.rotation import FieldVersion
 from crypto.schedule import Schedule, Work
 from crypto.upkeep import alone_with, keep_up
-from tests.crypto.stores import CountingProvider, MemoryKeystore
+from tests.crypto.stores import CountingProvider, MemoryKeystore, VersionedProvider
 from tests.postgres import Database
 
 DAY = 86400.0
@@ -30,22 +30,6 @@ OTHER = KeyNeed("public.others.email", "public.others", "aes-256-gcm")
 EMAIL_KEY = FieldVersion(EMAIL.name, EMAIL.algorithm)
 SCHEDULE = Schedule({EMAIL_KEY: 30 * DAY}, 90 * DAY, 365 * DAY, 7 * DAY, automatic=True)
 PROVIDER = LocalProvider(bytes(32))
-
-
-class VersionedProvider(CountingProvider):
-    """One whose master key has versions; all of them are the same bytes here."""
-
-    __slots__ = ("versions",)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.versions = 1
-
-    async def rotate(self) -> None:
-        self.versions += 1
-
-    async def rewrap(self, wrapped: bytes, context: bytes) -> bytes:
-        return await self.wrap(await self.unwrap(wrapped, context), context)
 
 
 @pytest.fixture(params=["file", "table"])
