@@ -25,6 +25,11 @@ class KeyState(enum.Enum):
     def opens(self) -> bool:
         return self is not KeyState.DESTROYED
 
+    @property
+    def encrypts_soon(self) -> bool:
+        """Whether it encrypts, or may at any moment."""
+        return self in (KeyState.PENDING, KeyState.ACTIVE)
+
     def advance(self, to: KeyState) -> KeyState:
         """The state `to`, if this one may become it. Raises ValueError otherwise."""
         if to not in _NEXT[self]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -50,7 +51,7 @@ class KeyRecord:
 
     @property
     def encryptions(self) -> int:
-        """Encryptions that processes have reported so far."""
+        """Encryptions by all processes so far, those that they have reserved included."""
         return int(self.metadata.get("encryptions", 0))
 
     @property
@@ -75,7 +76,8 @@ class KeyRecord:
 
     def counted(self, encryptions: int) -> KeyRecord:
         """The record with so many encryptions more."""
-        return replace(self, metadata={**self.metadata, "encryptions": self.encryptions + encryptions})
+        total = max(0, self.encryptions + encryptions)
+        return replace(self, metadata={**self.metadata, "encryptions": total})
 
 
 Records = tuple[KeyRecord, ...]
@@ -107,7 +109,10 @@ class Keystore(Protocol):
         """
 
     async def count(self, encryptions: Mapping[UUID, int]) -> Mapping[UUID, int]:
-        """Add to the encryptions of key versions; returns their new totals."""
+        """Add to the encryptions of key versions (or take away); returns their new totals."""
+
+    def alone(self) -> AbstractAsyncContextManager[bool]:
+        """Whether this process is the only one in here: of those that share the keystore, one at a time."""
 
     async def admit(self, provider: Provider) -> None:
         """Let this master key open the keystore itself, too; one that does already, by its newest version."""

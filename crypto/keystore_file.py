@@ -120,14 +120,23 @@ class FileKeystore(Secret):
             await self._write(replace(content, wrapped=wrapped, others={}))
 
     async def changes(self) -> AsyncGenerator[None]:
-        """The lock file has the number of the last change: it is short, and read now and then."""
+        """The lock file has the number of the last change; another file in its place shows, too."""
         seen = None
         while True:
             with suppress(KeystoreError):
-                if (number := await asyncio.to_thread(self._last_change)) != seen:
-                    seen = number
+                if (found := await asyncio.to_thread(self._mark)) != seen:
+                    seen = found
                     yield
             await asyncio.sleep(WATCH_INTERVAL)
+
+    def _mark(self) -> tuple[int, int, int]:
+        """What is another one after a change, or when the file was put back from a copy, or is gone."""
+        number = self._last_change()
+        try:
+            status = self._path.stat()
+        except OSError:
+            return number, 0, 0
+        return number, status.st_ino, status.st_mtime_ns
 
     async def count(self, encryptions: Mapping[UUID, int]) -> Mapping[UUID, int]:
         async def add(records: Records) -> Iterable[KeyRecord]:
@@ -136,6 +145,21 @@ class FileKeystore(Secret):
         # No change of the keys: a copy from before is as good.
         records = await self._update(add, changes=0)
         return {r.id: r.encryptions for r in records if r.id in encryptions}
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[bool]:
+        """By a lock of a third file: the keystore's own is taken and let go of meanwhile."""
+        path = self._path.with_name(self._path.name + ".upkeep")
+        descriptor = _open_lock(path)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+        finally:
+            os.close(descriptor)
 
     async def close(self) -> None:
         self._seal_keys.clear()
@@ -231,10 +255,7 @@ class FileKeystore(Secret):
     @asynccontextmanager
     async def _lock(self) -> AsyncIterator[None]:
         """Hold the lock file, which is never replaced, alone among processes and tasks."""
-        try:
-            descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise KeystoreUnavailable(f"{self._lock_path}: {error.strerror}") from None
+        descriptor = _open_lock(self._lock_path)
         try:
             await self._acquire(descriptor)
             yield
@@ -251,6 +272,13 @@ class FileKeystore(Secret):
                         await asyncio.sleep(_LOCK_POLL)
         except TimeoutError:
             raise KeystoreUnavailable(f"{self._path}: is locked by another process") from None
+
+
+def _open_lock(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise KeystoreUnavailable(f"{path}: {error.strerror}") from None
 
 
 async def _uninterrupted(work: Awaitable[None]) -> None:

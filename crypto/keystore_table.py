@@ -73,11 +73,21 @@ ON CONFLICT (id) DO UPDATE SET
     state = EXCLUDED.state, expires_at = EXCLUDED.expires_at, rotation_count = EXCLUDED.rotation_count,
     metadata = EXCLUDED.metadata
 """  # noqa: S608
+# Rows are locked in the order of their ids: two processes that count the same keys never wait for each other.
 _COUNT = """
-UPDATE {table} SET metadata = pg_catalog.jsonb_set(metadata, '{{encryptions}}',
-    pg_catalog.to_jsonb(COALESCE((metadata ->> 'encryptions')::bigint, 0) + $2))
-WHERE id = $1 RETURNING (metadata ->> 'encryptions')::bigint
-"""
+WITH counted AS (
+    SELECT k.id, c.number
+    FROM {table} k JOIN ROWS FROM (pg_catalog.unnest($1::uuid[]), pg_catalog.unnest($2::bigint[])) AS c (id, number)
+        ON k.id = c.id
+    ORDER BY k.id FOR UPDATE OF k
+)
+UPDATE {table} k SET metadata = pg_catalog.jsonb_set(k.metadata, '{{encryptions}}', pg_catalog.to_jsonb(
+    GREATEST(COALESCE((k.metadata ->> 'encryptions')::bigint, 0) + counted.number, 0)))
+FROM counted WHERE k.id = counted.id
+RETURNING k.id, (k.metadata ->> 'encryptions')::bigint
+"""  # noqa: E501
+# One process at a time looks after the keys of this schema: for as long as its transaction is open.
+_ALONE = "SELECT pg_catalog.pg_try_advisory_xact_lock(810352119, pg_catalog.hashtext($1))"
 
 
 class TableKeystore:
@@ -135,14 +145,17 @@ class TableKeystore:
         return listen(self._connect, self._schema, _MARK.format(**self._names))
 
     async def count(self, encryptions: Mapping[UUID, int]) -> Mapping[UUID, int]:
-        totals: dict[UUID, int] = {}
+        async with self._connected() as connection:
+            rows = await connection.fetch(
+                _COUNT.format(**self._names), list(encryptions), list(encryptions.values())
+            )
+        return {UUID(bytes=id_.bytes): total for id_, total in rows}
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[bool]:
+        # A transaction's lock, not a session's: a pooler may stand in between.
         async with self._connected() as connection, connection.transaction():
-            # In order of the ids: two processes that count the same keys never wait for each other.
-            for id_, number in sorted(encryptions.items()):
-                total = await connection.fetchval(_COUNT.format(**self._names), id_, number)
-                if total is not None:
-                    totals[id_] = total
-        return totals
+            yield await connection.fetchval(_ALONE, self._schema)
 
     async def close(self) -> None:
         """Nothing to close: no connection is kept."""

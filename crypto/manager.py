@@ -20,10 +20,11 @@ import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Iterable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from uuid import UUID
 
+from crypto.budget import Budget
 from crypto.errors import (
     CryptoError,
     KeystoreError,
@@ -36,13 +37,13 @@ from crypto.hierarchy import DEK_ALGORITHM, create_dek
 from crypto.keyring import FieldKey, Keyring
 from crypto.keyset import KeyState, KeyType
 from crypto.keystore import KeyRecord, Keystore, Records
-from crypto.nonces import ADVICE, WARN_AT
 from crypto.opening import DEFAULT_LIMIT, OpenKeys, master_of
 from crypto.providers import Provider
 from crypto.record_index import RecordIndex
+from crypto.rotation import Rotator
 from crypto.secret import Secret
+from crypto.trust import Trust
 
-FLUSH_INTERVAL = 30.0  # seconds between two reports of encryptions to the keystore
 RETRY_INTERVAL = 2.0  # seconds between two tries while keystore or provider is away
 LOOK_UP_INTERVAL = 1.0  # seconds in which unknown keys of envelopes cause one refresh at most
 
@@ -80,27 +81,20 @@ class KeyManager(Secret):
             raise ValueError("cache_ttl must be positive")
         self._keystore = keystore
         self._provider = provider
-        self._cache_ttl = cache_ttl
-        self._grace = grace
         self._observe = observe
         self._keyring = Keyring()
-        self._records: Records = ()
         self._keys = OpenKeys(provider, keystore.location, observe, limit=cache_size)
+        self._budget = Budget(keystore, observe)
+        self._records: Records = ()
         self._lock = asyncio.Lock()
         self._upkeep: tuple[asyncio.Task[None], ...] = ()
         self._looked_up = -math.inf
-        self._proved = -math.inf  # when keystore and provider last agreed that the keys are good
-        self._outage: str | None = None
+        self.trust = Trust(cache_ttl, grace)
 
     @property
     def keyring(self) -> Keyring:
         """The current snapshot."""
         return self._keyring
-
-    @property
-    def records(self) -> Records:
-        """What the keystore held when it was read the last time."""
-        return self._records
 
     @property
     def keystore(self) -> Keystore:
@@ -111,14 +105,33 @@ class KeyManager(Secret):
         return self._provider
 
     @property
+    def observe(self) -> Observer:
+        """Who is told what happens to the keys."""
+        return self._observe
+
+    @property
+    def records(self) -> Records:
+        """What the keystore held when it was read the last time."""
+        return self._records
+
+    @property
     def problems(self) -> dict[UUID, str]:
         """Keys that do not open, or are missing from the keystore, and why."""
         return dict(self._keys.problems)
 
     @property
+    def missing(self) -> bool:
+        """Whether the keystore lacks a key that it has shown before: no key may be made in it then."""
+        return bool(self._keys.lost(self._records))
+
+    @property
     def outage(self) -> str | None:
         """Why the keys could not be read again the last time; None if they could."""
-        return self._outage
+        return self.trust.outage
+
+    def rotator(self) -> Rotator:
+        """What rotates the keys of this keystore."""
+        return Rotator(self._keystore, self._provider, observe=self._observe)
 
     async def create(self) -> None:
         """Set the keystore up for this provider's master key. Raises KeystoreError if it has another's."""
@@ -138,10 +151,13 @@ class KeyManager(Secret):
             if not patient:
                 raise
             _log.warning("keys cannot be read yet: %s", error)
+        else:
+            await self.reserve()
         if not self._upkeep:
             self._upkeep = (
                 asyncio.create_task(self._keep_up(), name="pgveil keys"),
                 asyncio.create_task(self._follow(), name="pgveil keystore"),
+                asyncio.create_task(self._keep_reserves(), name="pgveil budget"),
             )
         return self._keyring
 
@@ -159,11 +175,10 @@ class KeyManager(Secret):
         """
         if self._keys.want(lambda record: record.short_id == key_id):  # closed, since others were asked for
             await self.refresh()
-        now = asyncio.get_running_loop().time
         while (found := self._keyring.find(key_id)) is None:
-            pause = self._looked_up + LOOK_UP_INTERVAL - now()
+            pause = self._looked_up + LOOK_UP_INTERVAL - _now()
             if pause <= 0:
-                self._looked_up = now()
+                self._looked_up = _now()
                 await self.refresh()
                 return self._keyring.find(key_id)
             asked = self._looked_up
@@ -184,50 +199,47 @@ class KeyManager(Secret):
                     wanted = {(need.name, need.algorithm) for need in missing}
                     self._keys.want(lambda record: (record.name, record.algorithm) in wanted)
                     await self._make(missing)
+            await self.reserve()
         return self._keyring
 
-    async def flush(self) -> None:
-        """Report what was encrypted to the keystore, and learn what others have reported.
+    async def reserve(self) -> bool:
+        """Reserve what keys may encrypt next; whether that could be done. If not, they go on in debt.
 
-        A key that the keystore does not know any more is missed here first.
+        A key that the keystore does not know any more may be missed here first.
         """
-        sources = {record.id: key.nonces for record, key in self._keys.field_keys if key.nonces is not None}
-        counts = {id_: source.unreported for id_, source in sources.items() if source.unreported}
-        if not counts:
-            return
-        totals = await self._keystore.count(counts)
-        for id_, total in totals.items():
-            source = sources[id_]
-            source.reported(counts[id_], total)
-            if source.used >= WARN_AT and (known := self._keys.field_key(id_)):
-                _log.warning("%s has encrypted %d values: %s", known[0], source.used, ADVICE)
-                self._observe(KeyEvent.EXHAUSTING, known[0], {"encryptions": source.used})
-        if len(totals) < len(counts):
-            await self.refresh()
+
+        async def work() -> None:
+            if not await self._budget.reserve():
+                await self.refresh()
+
+        return await _logged(work(), "encryptions could not be counted, and will be later")
 
     async def close(self) -> None:
-        """Report the last encryptions, and let go of keystore and provider. The snapshot stays usable."""
+        """Give back what was reserved, and let go of keystore and provider. The snapshot stays usable."""
         for task in self._upkeep:
             task.cancel()
         await asyncio.gather(*self._upkeep, return_exceptions=True)
         self._upkeep = ()
-        await _logged(self.flush(), "the last encryptions could not be counted")
+        await _logged(self._budget.give_back(), "the last encryptions could not be counted")
         await self._keystore.close()
         await self._provider.close()
 
     async def _keep_up(self) -> None:
-        """Flush and refresh for ever; errors are logged, and tried again."""
-        since_refresh = 0.0
+        """Refresh for ever; errors are logged, and tried again."""
         while True:
-            pause = min(self._cache_ttl, RETRY_INTERVAL if self._outage else FLUSH_INTERVAL)
-            await asyncio.sleep(pause)
-            since_refresh += pause
-            if not self._outage:
-                await _logged(self.flush(), "encryptions could not be counted, and will be later")
-            if since_refresh >= self._cache_ttl or self._outage:
-                since_refresh = 0.0
-                if not await self._refreshed():
-                    await self._expire_if_due()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.trust.ttl):
+                    await self.trust.troubled.wait()
+                    await asyncio.sleep(RETRY_INTERVAL)
+            if not await self._refreshed():
+                await self._expire_if_due()
+
+    async def _keep_reserves(self) -> None:
+        """Reserve for ever, whenever a key runs low."""
+        while True:
+            await self._budget.low.wait()
+            if not await self.reserve():
+                await asyncio.sleep(RETRY_INTERVAL)
 
     async def _follow(self) -> None:
         """Refresh whenever the keystore tells of a change."""
@@ -242,14 +254,14 @@ class KeyManager(Secret):
 
     async def _refreshed(self) -> bool:
         """Whether the keys could be read again. An outage is logged when it begins, changes and ends."""
-        before = self._outage
+        before = self.outage
         try:
             await self.refresh()
         except Exception as error:
             if not isinstance(error, CryptoError):
-                self._outage = type(error).__name__
-            if self._outage != before:
-                _log.warning("keys could not be read again, those in memory stay in use: %s", self._outage)
+                self.trust.note(type(error).__name__)
+            if self.outage != before:
+                _log.warning("keys could not be read again, those in memory stay in use: %s", self.outage)
             return False
         if before is not None:
             _log.info("keys can be read again")
@@ -257,11 +269,12 @@ class KeyManager(Secret):
 
     async def _expire_if_due(self) -> None:
         """Let go of all keys that nobody could be asked about for too long."""
-        age = asyncio.get_running_loop().time() - self._proved
-        if age > self._cache_ttl + self._grace and len(self._keyring):
-            await _logged(self.flush(), "encryptions could not be counted")
+        if self.trust.over and len(self._keyring):
+            age = self.trust.age
+            await _logged(self._budget.give_back(), "encryptions could not be counted, and will be later")
             self._keyring = Keyring()
             self._keys.close()
+            self._budget.follow(())
             _log.error("keys are let go of: neither keystore nor provider could be asked for %d s", age)
             self._observe(KeyEvent.EXPIRED, None, {"seconds": int(age)})
 
@@ -331,9 +344,9 @@ class KeyManager(Secret):
                 raise
             await self._take(records)
         except CryptoError as error:
-            self._outage = str(error)
+            self.trust.note(str(error))
             raise
-        self._outage = None
+        self.trust.note(None)
         return records
 
     async def _take(self, records: Records) -> None:
@@ -344,14 +357,18 @@ class KeyManager(Secret):
         asked = self._keys.asked
         self._keyring, outage = await self._keys.take(records)
         self._records = records
+        self._budget.follow(self._keys.field_keys)
         if outage is not None:
             raise outage
-        now = asyncio.get_running_loop().time()
-        if self._keys.asked == asked and now - self._proved >= self._cache_ttl:
+        if self._keys.asked == asked:
+            if self.trust.age < self.trust.ttl:
+                return
             await self._keys.probe()
-        elif self._keys.asked == asked:
-            return
-        self._proved = now
+        self.trust.renew()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 async def _logged(work: Awaitable[object], failure: str) -> bool:

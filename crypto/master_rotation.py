@@ -13,10 +13,11 @@ Each of them does nothing where it was done before, and finishes what was killed
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
+from datetime import UTC, datetime
 
+from crypto.concurrency import each
 from crypto.errors import KeystoreError
 from crypto.events import KeyEvent, Observer, unobserved
 from crypto.hierarchy import open_dek
@@ -27,7 +28,7 @@ from crypto.providers import Provider, Versioned
 from crypto.record_index import RecordIndex
 from crypto.wrappings import also, masters_of, only, promoted, under
 
-_AT_ONCE = 16  # calls of a provider
+RENEWED_AT = "renewed_at"  # in a master reference's metadata: when its key got its newest version
 
 
 async def exchange(
@@ -45,7 +46,7 @@ async def exchange(
     async def change(records: Records) -> Iterable[KeyRecord]:
         current = master_of(records, old, keystore.location)
         following = _following(records, new)
-        wrapped[:] = await _each(
+        wrapped[:] = await each(
             _open(records, KeyType.DEK), lambda dek: _wrapped_by(dek, (current, old), (following, new))
         )
         retiring = [] if current.state is KeyState.RETIRING else [current.advanced(KeyState.RETIRING)]
@@ -75,7 +76,7 @@ async def conclude(
         deks = _open(records, KeyType.DEK)
         if old is not None and any(master.id not in masters_of(dek) for dek in deks):
             current = master_of(records, old, keystore.location)
-            deks = await _each(deks, lambda dek: _wrapped_by(dek, (current, old), (master, new)))
+            deks = await each(deks, lambda dek: _wrapped_by(dek, (current, old), (master, new)))
         for dek in deks:
             await open_dek(under(dek, master.id), new)  # what does not open now never would again
         gone = [other for other in _open(records, KeyType.MASTER) if other.id != master.id]
@@ -106,8 +107,8 @@ async def renew(keystore: Keystore, provider: Versioned, *, observe: Observer = 
             await open_dek(fresh, provider)
             return fresh if dek.parent_id == master.id else also(dek, fresh)
 
-        rewrapped[:] = await _each(_open(records, KeyType.DEK), rewrap)
-        return [replace(master, rotation_count=master.rotation_count + 1), *rewrapped]
+        rewrapped[:] = await each(_open(records, KeyType.DEK), rewrap)
+        return [_renewed(master), *rewrapped]
 
     await keystore.update(change)
     for dek in rewrapped:
@@ -140,6 +141,11 @@ def _following(records: Records, new: Provider) -> KeyRecord:
     return RecordIndex(records).blank(KeyType.MASTER, new.reference, kind, None, KeyState.PENDING)
 
 
+def _renewed(master: KeyRecord) -> KeyRecord:
+    metadata = {**master.metadata, RENEWED_AT: datetime.now(UTC).isoformat(timespec="seconds")}
+    return replace(master, rotation_count=master.rotation_count + 1, metadata=metadata)
+
+
 def _open(records: Records, key_type: KeyType) -> list[KeyRecord]:
     return [record for record in records if record.key_type is key_type and record.state.opens]
 
@@ -148,16 +154,3 @@ def _destroyed(record: KeyRecord) -> KeyRecord:
     if record.state is KeyState.ACTIVE:
         record = record.advanced(KeyState.RETIRING)
     return record.advanced(KeyState.DESTROYED)
-
-
-async def _each(
-    records: Iterable[KeyRecord], work: Callable[[KeyRecord], Awaitable[KeyRecord]]
-) -> list[KeyRecord]:
-    """The work done on every record, a few of them at a time."""
-    turns = asyncio.Semaphore(_AT_ONCE)
-
-    async def one(record: KeyRecord) -> KeyRecord:
-        async with turns:
-            return await work(record)
-
-    return list(await asyncio.gather(*map(one, records)))

@@ -136,6 +136,9 @@ class OpenKeys(Secret):
     ) -> tuple[dict[UUID, str], ProviderError | None]:
         """Open the DEKs that are new, all at once; returns those that do not open, and an outage."""
         deks = [record for record in records if record.key_type is KeyType.DEK and record.state.opens]
+        # Others are gone, or were destroyed: nobody may be asked about them any more.
+        kept = {record.id for record in deks} | {record.id for record in self.lost(records)}
+        self._data_keys = {id_: known for id_, known in self._data_keys.items() if id_ in kept}
         opened = await asyncio.gather(*(self.data_key(dek, master) for dek in deks), return_exceptions=True)
         problems: dict[UUID, str] = {}
         outage = None
@@ -201,7 +204,7 @@ class OpenKeys(Secret):
     @staticmethod
     def _as_recorded(key: FieldKey, record: KeyRecord) -> FieldKey:
         if key.nonces is not None:
-            key.nonces.reported(0, record.encryptions)
+            key.nonces.told(record.encryptions)
         return key.in_state(record.state)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID, uuid4
 
+from crypto.errors import KeystoreError
 from crypto.keyset import KeyState, KeyType
 from crypto.keystore import KeyRecord
 
@@ -19,6 +20,7 @@ class RecordIndex:
         self._versions: dict[tuple[KeyType, str], int] = {}
         self._states: dict[tuple[KeyType, str, str, KeyState], KeyRecord] = {}
         self._short_ids: set[bytes] = set()
+        self._ids: dict[UUID, KeyRecord] = {}
         for record in records:
             self.add(record)
 
@@ -27,6 +29,7 @@ class RecordIndex:
         name = (record.key_type, record.name)
         self._versions[name] = max(record.version, self._versions.get(name, 0))
         self._short_ids.add(record.short_id)
+        self._ids[record.id] = record
         place = (*name, record.algorithm, record.state)
         known = self._states.get(place)
         if known is None or known.version < record.version:
@@ -35,6 +38,15 @@ class RecordIndex:
     def find(self, key_type: KeyType, name: str, algorithm: str, state: KeyState) -> KeyRecord | None:
         """The version of a key that is in a state; the newest, if there are several."""
         return self._states.get((key_type, name, algorithm, state))
+
+    def require(self, key_type: KeyType, name: str, algorithm: str, state: KeyState) -> KeyRecord:
+        """The same. Raises KeystoreError if there is none."""
+        if (found := self.find(key_type, name, algorithm, state)) is None:
+            raise KeystoreError(f"{key_type.value} {name!r} has no {state.value} version")
+        return found
+
+    def get(self, id_: UUID | None) -> KeyRecord | None:
+        return None if id_ is None else self._ids.get(id_)
 
     def blank(
         self,

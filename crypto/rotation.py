@@ -4,10 +4,11 @@ A field key (FEK) gets a new version in two steps, so that processes may learn o
 
     active ─ begin ─▶ active, pending ─ activate ─▶ retiring, active
 
-A data key (DEK) is exchanged in one step: its FEKs are wrapped by the new one, all of them or none.
+A data key (DEK) is exchanged in one step: its FEKs are wrapped by the new one, all of them or none. The
+old one is destroyed later, when nothing is under it any more.
 
-Each step is one update of the keystore, which is done whole or not at all, and does nothing where it was done
-before. So a rotation that was killed at any moment is finished by running it again.
+Each step is one update of the keystore for any number of keys, which is done whole or not at all, and does
+nothing where it was done before. So a rotation that was killed at any moment is finished by running it again.
 
 A deterministic FEK stops before `activate`: equal values must have one ciphertext in a column, so that its
 values have to move to the new version before it may become the active one.
@@ -16,10 +17,13 @@ values have to move to the new version before it may become the active one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from uuid import UUID
 
+from crypto.aead import NONCE_BYTES
+from crypto.concurrency import each
 from crypto.envelope import SUITES
 from crypto.errors import KeystoreError
 from crypto.events import KeyEvent, Observer, unobserved
@@ -29,8 +33,9 @@ from crypto.keystore import KeyRecord, Keystore, Records
 from crypto.opening import master_of
 from crypto.providers import Provider
 from crypto.record_index import RecordIndex
-from crypto.wrappings import under
+from crypto.wrappings import destroyed, under
 
+RETIRED_AT = "retired_at"  # in the metadata of a version: since when it only decrypts
 SETTLE = 0.2  # seconds between two steps: processes that are told of the first one know the key by the second
 
 Step = Callable[[Records], Awaitable[list[KeyRecord]]]
@@ -46,6 +51,11 @@ class FieldVersion:
     @property
     def deterministic(self) -> bool:
         return SUITES[self.algorithm].deterministic
+
+    @property
+    def counted(self) -> bool:
+        """Whether a version has a budget of encryptions."""
+        return SUITES[self.algorithm].nonce_bytes == NONCE_BYTES
 
     def find(self, index: RecordIndex, state: KeyState) -> KeyRecord | None:
         return index.find(KeyType.FEK, self.name, self.algorithm, state)
@@ -73,73 +83,116 @@ class Rotator:
         `compromised`: the old version and its DEK are marked so, and the new one is made from a new DEK; it
         encrypts at once.
         """
+        (record,) = await self.fields([field], compromised=compromised)
+        return record
+
+    async def fields(self, fields: Collection[FieldVersion], *, compromised: bool = False) -> list[KeyRecord]:
+        """The same for several fields at once, in as many updates."""
         if compromised:
-            await self.table(await self._dek_name(field), compromised=True)
-        records = await self._update(self.begin(field, compromised=compromised))
-        if not field.deterministic:
+            index = RecordIndex(await self._keystore.read())
+            names = {_dek_of(index, _active(index, field)).name for field in fields}
+            await self.tables(sorted(names), compromised=True)
+        records = await self._update(self.begin(*fields, compromised=compromised))
+        if ready := [field for field in fields if not field.deterministic]:
             if not compromised:
                 await asyncio.sleep(self._settle)
-            records = await self._update(self.activate(field))
-        state = KeyState.PENDING if field.deterministic else KeyState.ACTIVE
-        found = field.find(RecordIndex(records), state)
-        assert found is not None
-        return found
+            records = await self._update(self.activate(*ready))
+        index = RecordIndex(records)
+        return [
+            index.require(KeyType.FEK, field.name, field.algorithm, state)
+            for field in fields
+            for state in [KeyState.PENDING if field.deterministic else KeyState.ACTIVE]
+        ]
 
     async def table(self, name: str, *, compromised: bool = False) -> KeyRecord:
         """A new version of a DEK, which wraps all FEKs of the old one; returns it."""
-        records = await self._update(self.exchange(name, compromised=compromised))
-        found = RecordIndex(records).find(KeyType.DEK, name, DEK_ALGORITHM, KeyState.ACTIVE)
-        assert found is not None
-        return found
+        (record,) = await self.tables([name], compromised=compromised)
+        return record
 
-    def begin(self, field: FieldVersion, *, compromised: bool = False) -> Step:
-        """Makes the next version of a field's key, pending."""
+    async def tables(self, names: Collection[str], *, compromised: bool = False) -> list[KeyRecord]:
+        """The same for several DEKs at once, in one update."""
+        index = RecordIndex(await self._update(self.exchange(*names, compromised=compromised)))
+        return [index.require(KeyType.DEK, name, DEK_ALGORITHM, KeyState.ACTIVE) for name in names]
+
+    async def destroy_retired(self, deks: Collection[UUID]) -> None:
+        """Destroy retired DEKs under which there is no key any more; others stay."""
+        await self._update(self.destroy(*deks))
+
+    def begin(self, *fields: FieldVersion, compromised: bool = False) -> Step:
+        """Makes the next version of fields' keys, pending."""
 
         async def step(records: Records) -> list[KeyRecord]:
             index = RecordIndex(records)
-            active = _required(field.find(index, KeyState.ACTIVE), f"{field.name!r} has no active key")
-            changed = [_compromised(active)] if compromised else []
-            if field.find(index, KeyState.PENDING) is None:
-                dek = self._active_dek_of(records, active)
-                data_key = await self._open(records, dek)
-                blank = index.blank(KeyType.FEK, field.name, field.algorithm, dek, KeyState.PENDING)
-                changed.append(data_key.create(blank)[0])
+            actives = {field: _active(index, field) for field in fields}
+            parents = {field: _dek_of(index, active) for field, active in actives.items()}
+            data_keys = await self._open(records, parents.values())
+            changed = []
+            for field, active in actives.items():
+                pending = field.find(index, KeyState.PENDING)
+                if compromised:
+                    changed.append(_compromised(active))
+                    # A version that has encrypted nothing is given up: its key may be known, too.
+                    changed += [pending.advanced(KeyState.DESTROYED)] if pending else []
+                if compromised or pending is None:
+                    dek = parents[field]
+                    blank = index.blank(KeyType.FEK, field.name, field.algorithm, dek, KeyState.PENDING)
+                    index.add(blank)
+                    changed.append(data_keys[dek.id].create(blank)[0])
             return changed
 
         return step
 
-    def activate(self, field: FieldVersion) -> Step:
-        """Lets the pending version of a field's key encrypt; the active one only decrypts from now on."""
+    def activate(self, *fields: FieldVersion) -> Step:
+        """Lets the pending version of fields' keys encrypt; the active one only decrypts from now on."""
 
         async def step(records: Records) -> list[KeyRecord]:
             index = RecordIndex(records)
-            pending = field.find(index, KeyState.PENDING)
-            if pending is None:
-                return []
-            active = field.find(index, KeyState.ACTIVE)
-            retiring = [] if active is None else [_retired(active)]
-            return [*retiring, pending.advanced(KeyState.ACTIVE)]
+            changed = []
+            for field in fields:
+                if (pending := field.find(index, KeyState.PENDING)) is not None:
+                    active = field.find(index, KeyState.ACTIVE)
+                    changed += [] if active is None else [_retired(active)]
+                    changed.append(pending.advanced(KeyState.ACTIVE))
+            return changed
 
         return step
 
-    def exchange(self, name: str, *, compromised: bool = False) -> Step:
-        """Makes a new DEK, and wraps the FEKs of the old one by it."""
+    def exchange(self, *names: str, compromised: bool = False) -> Step:
+        """Makes new DEKs, and wraps the FEKs of the old ones by them."""
 
         async def step(records: Records) -> list[KeyRecord]:
             index = RecordIndex(records)
-            old = _required(
-                index.find(KeyType.DEK, name, DEK_ALGORITHM, KeyState.ACTIVE), f"{name!r} has no data key"
-            )
-            old_key = await self._open(records, old)
-            master = master_of(records, self._provider, self._keystore.location)
-            new, new_key = await create_dek(
-                index.blank(KeyType.DEK, name, DEK_ALGORITHM, master), self._provider
-            )
-            feks = [
-                r for r in records if r.parent_id == old.id and r.key_type is KeyType.FEK and r.state.opens
+            old = [_dek(index, name) for name in names]
+            old_keys = await self._open(records, old)
+            master = self._master(records)
+            blanks = []
+            for name in names:
+                blanks.append(index.blank(KeyType.DEK, name, DEK_ALGORITHM, master))
+                index.add(blanks[-1])
+            made = await each(blanks, lambda blank: create_dek(blank, self._provider))
+            successors = {dek.id: key for dek, (_, key) in zip(old, made, strict=True)}
+            return [
+                *(_retired(_compromised(dek) if compromised else dek) for dek in old),
+                *(record for record, _ in made),
+                *(
+                    successors[fek.parent_id].adopt(fek, old_keys[fek.parent_id])
+                    for fek in records
+                    if fek.parent_id in successors and fek.key_type is KeyType.FEK and fek.state.opens
+                ),
             ]
-            retired = _retired(_compromised(old) if compromised else old)
-            return [retired, new, *(new_key.adopt(fek, old_key) for fek in feks)]
+
+        return step
+
+    def destroy(self, *deks: UUID) -> Step:
+        """Destroys those of these DEKs that are retired and have nothing under them."""
+
+        async def step(records: Records) -> list[KeyRecord]:
+            used = {record.parent_id for record in records if record.state.opens}
+            return [
+                destroyed(record)
+                for record in records
+                if record.id in deks and record.state is KeyState.RETIRING and record.id not in used
+            ]
 
         return step
 
@@ -157,22 +210,28 @@ class Rotator:
             self._observe(event, record, {"state": record.state.value})
         return records
 
-    async def _open(self, records: Records, dek: KeyRecord) -> DataKey:
-        master = master_of(records, self._provider, self._keystore.location)
-        return await open_dek(under(dek, master.id), self._provider)
+    async def _open(self, records: Records, deks: Iterable[KeyRecord]) -> dict[UUID, DataKey]:
+        master = self._master(records)
+        wanted = {dek.id: under(dek, master.id) for dek in deks}
+        opened = await each(wanted.values(), lambda dek: open_dek(dek, self._provider))
+        return {key.id: key for key in opened}
 
-    async def _dek_name(self, field: FieldVersion) -> str:
-        records = await self._keystore.read()
-        active = _required(
-            field.find(RecordIndex(records), KeyState.ACTIVE), f"{field.name!r} has no active key"
-        )
-        return self._active_dek_of(records, active).name
+    def _master(self, records: Records) -> KeyRecord:
+        return master_of(records, self._provider, self._keystore.location)
 
-    def _active_dek_of(self, records: Records, fek: KeyRecord) -> KeyRecord:
-        parent = next((record for record in records if record.id == fek.parent_id), None)
-        name = _required(parent, f"{fek} has no data key").name
-        dek = RecordIndex(records).find(KeyType.DEK, name, DEK_ALGORITHM, KeyState.ACTIVE)
-        return _required(dek, f"{name!r} has no data key")
+
+def _active(index: RecordIndex, field: FieldVersion) -> KeyRecord:
+    return _required(field.find(index, KeyState.ACTIVE), f"{field.name!r} has no active key")
+
+
+def _dek(index: RecordIndex, name: str) -> KeyRecord:
+    found = index.find(KeyType.DEK, name, DEK_ALGORITHM, KeyState.ACTIVE)
+    return _required(found, f"{name!r} has no data key")
+
+
+def _dek_of(index: RecordIndex, fek: KeyRecord) -> KeyRecord:
+    """The active DEK of the name that a FEK's DEK has."""
+    return _dek(index, _required(index.get(fek.parent_id), f"{fek} has no data key").name)
 
 
 def _required(record: KeyRecord | None, otherwise: str) -> KeyRecord:
@@ -183,7 +242,7 @@ def _required(record: KeyRecord | None, otherwise: str) -> KeyRecord:
 
 def _retired(record: KeyRecord) -> KeyRecord:
     retired_at = datetime.now(UTC).isoformat(timespec="seconds")
-    return replace(record.advanced(KeyState.RETIRING), metadata={**record.metadata, "retired_at": retired_at})
+    return replace(record.advanced(KeyState.RETIRING), metadata={**record.metadata, RETIRED_AT: retired_at})
 
 
 def _compromised(record: KeyRecord) -> KeyRecord:
@@ -193,4 +252,6 @@ def _compromised(record: KeyRecord) -> KeyRecord:
 def _event(before: KeyRecord | None, after: KeyRecord) -> KeyEvent:
     if before is None:
         return KeyEvent.MADE
-    return KeyEvent.STATE if before.encrypted_key == after.encrypted_key else KeyEvent.REWRAPPED
+    if before.encrypted_key == after.encrypted_key or not after.state.opens:
+        return KeyEvent.STATE
+    return KeyEvent.REWRAPPED

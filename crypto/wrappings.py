@@ -19,6 +19,7 @@ from typing import Any
 from uuid import UUID
 
 from crypto.errors import KeystoreError
+from crypto.keyset import KeyState
 from crypto.keystore import KeyRecord
 
 _FIELD = "wrappings"
@@ -62,6 +63,11 @@ def promoted(record: KeyRecord, master: UUID) -> KeyRecord:
 def only(record: KeyRecord, master: UUID) -> KeyRecord:
     """The record with the wrapping of this master, and no other."""
     return _with(under(record, master), {})
+
+
+def destroyed(record: KeyRecord) -> KeyRecord:
+    """A DEK's record without any wrapping: nobody can open it any more."""
+    return _with(record.advanced(KeyState.DESTROYED), {})
 
 
 def _others(record: KeyRecord) -> Mapping[str, Any]:

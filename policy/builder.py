@@ -9,11 +9,14 @@ from policy.document import MappingNode, Node, Problems, ScalarNode, suggestion
 from policy.function_builder import read_functions, read_trusted
 from policy.model import ALGORITHMS, RECORD_KEY, Field, FieldClass, Location, Mode, Policy
 from policy.names import qualified
+from policy.rotation import Rotation
+from policy.rotation_builder import read_key_rules, read_rotate_every, read_rotation
 from policy.storage import mode_problem
 from policy.types import LogicalType
 
 SENSITIVITIES = ("low", "medium", "high", "critical")
-_KEYS = ("version", "classes", "tables", "functions", "trusted_functions")
+_KEYS = ("version", "classes", "tables", "functions", "trusted_functions", "rotation", "keys")
+_CLASS_KEYS = ("sensitivity", "mode", "algorithm", "record_key", "rotate_every", "destroyed")
 _FIELD_KEYS = ("class", "type", "id", "key", "plaintext", "destroyed")
 _MODES = {mode.value: mode for mode in Mode}
 
@@ -22,11 +25,19 @@ def build(document: MappingNode, problems: Problems) -> Policy:
     """Make sense of a document. What is wrong goes to `problems`; the result counts if there are none."""
     problems.unknown_keys(document, _KEYS, "the policy")
     _version(document, problems)
-    classes = _classes(document, problems)
+    rotation = read_rotation(document, problems)
+    classes = _classes(document, rotation, problems)
     tables = _Tables(classes, _class_names(document), problems).read(document)
     functions = read_functions(document, tables, problems)
     trusted = read_trusted(document, problems)
-    policy = Policy(MappingProxyType(classes), MappingProxyType(tables), functions, trusted)
+    policy = Policy(
+        classes=MappingProxyType(classes),
+        tables=MappingProxyType(tables),
+        functions=functions,
+        trusted_functions=trusted,
+        rotation=rotation,
+        keys=read_key_rules(document, problems),
+    )
     _check_ids(policy, problems)
     _check_shared_keys(policy, problems)
     return policy
@@ -40,14 +51,14 @@ def _version(document: MappingNode, problems: Problems) -> None:
         problems.add(node.location, "version must be 1, the only one this release knows")
 
 
-def _classes(document: MappingNode, problems: Problems) -> dict[str, FieldClass]:
+def _classes(document: MappingNode, rotation: Rotation, problems: Problems) -> dict[str, FieldClass]:
     if (node := document.entries.get("classes")) is None:
         problems.add(document.location, "the policy has no classes")
         return {}
     classes = {}
     if (mapping := problems.mapping(node, "classes")) is not None:
         for name, location, body in mapping:
-            if (found := _class(name, location, body, problems)) is not None:
+            if (found := _class(name, location, body, rotation, problems)) is not None:
                 classes[name] = found
     return classes
 
@@ -58,12 +69,12 @@ def _class_names(document: MappingNode) -> set[str]:
     return set(node.entries) if isinstance(node, MappingNode) else set()
 
 
-def _class(name: str, location: Location, body: Node, problems: Problems) -> FieldClass | None:
+def _class(
+    name: str, location: Location, body: Node, rotation: Rotation, problems: Problems
+) -> FieldClass | None:
     if (mapping := problems.mapping(body, f"class {name!r}")) is None:
         return None
-    problems.unknown_keys(
-        mapping, ("sensitivity", "mode", "algorithm", "record_key", "destroyed"), f"class {name!r}"
-    )
+    problems.unknown_keys(mapping, _CLASS_KEYS, f"class {name!r}")
     sensitivity: str | None = "high"
     if (node := mapping.entries.get("sensitivity")) is not None:
         sensitivity = problems.choice(node, SENSITIVITIES, "sensitivity")
@@ -76,11 +87,12 @@ def _class(name: str, location: Location, body: Node, problems: Problems) -> Fie
     algorithm = _algorithm(mapping, mode, problems)
     by_record = _record_key(mapping, mode, problems)
     null_if_destroyed = _null_if_destroyed(mapping, problems, default=False)
+    rotate_every = read_rotate_every(mapping, rotation.fields, problems)
     if sensitivity is None or algorithm is None:
         return None
     if by_record:
         algorithm += RECORD_KEY
-    return FieldClass(name, sensitivity, mode, algorithm, null_if_destroyed)
+    return FieldClass(name, sensitivity, mode, algorithm, null_if_destroyed, rotate_every)
 
 
 def _algorithm(mapping: MappingNode, mode: Mode, problems: Problems) -> str | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from policy.names import qualified
+from policy.rotation import DAY, KeyRules, Rotation
 from policy.types import LogicalType
 
 
@@ -49,6 +50,7 @@ class FieldClass:
     mode: Mode
     algorithm: str
     null_if_destroyed: bool = False  # what a value reads as whose key was destroyed: NULL, or an error
+    rotate_every: float = 30 * DAY  # seconds after which its keys get a new version; inf is never
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,8 @@ class Policy:
     tables: Mapping[tuple[str, str], Mapping[str, Field]]
     functions: Mapping[tuple[str, str], FunctionFields] = field(default_factory=dict)
     trusted_functions: frozenset[tuple[str, str]] = frozenset()
+    rotation: Rotation = field(default_factory=Rotation)
+    keys: KeyRules = field(default_factory=KeyRules)
 
     def fields(self) -> Iterator[Field]:
         for columns in self.tables.values():

@@ -40,3 +40,15 @@ def split(written: str) -> tuple[str, ...] | None:
             return None
         at += 1
     return None
+
+
+def with_schema(written: str, parts: int) -> str:
+    """A name of so many parts, the schema being public where it is left out; itself if it is no name.
+
+    >>> with_schema('users.email', 3)
+    'public.users.email'
+    """
+    found = split(written)
+    if found is None or len(found) not in (parts - 1, parts):
+        return written
+    return qualified(*(("public", *found) if len(found) < parts else found))

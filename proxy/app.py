@@ -16,7 +16,7 @@ from typing import Any
 
 import uvloop
 
-from crypto.errors import ProviderUnavailable
+from crypto.errors import KeystoreUnavailable, ProviderUnavailable
 from crypto.providers import Provider
 from policy.check import check
 from policy.document import DocumentError
@@ -30,6 +30,7 @@ from proxy.errors import ServerError
 from proxy.flow import Session
 from proxy.introspect import Catalogs, CatalogUnavailable, connector
 from proxy.key_fingerprints import examine, keep
+from proxy.key_watch import KeyWatch
 from proxy.keys import key_fingerprints, key_manager
 from proxy.metrics import Metrics
 from proxy.role_secrets import RoleSecrets
@@ -48,12 +49,15 @@ class App:
         self._config = config
         self._metrics = metrics
         self._keys = key_manager(config, provider)
+        self._policy = load_policy(config.policy)
+        self._keys.trust.grace = self._policy.keys.grace
+        self._watch = KeyWatch(self._keys, metrics, lambda: self._policy)
         self._connect = connector(config.maintenance)
         assert config.maintenance.database is not None  # config.py has seen to it
         self._home = config.maintenance.database
         self._secrets = RoleSecrets(self._connect, self._home)
         self._sessions = LiveSessions(
-            load_policy(config.policy),
+            self._policy,
             self._keys,
             self._secrets,
             self._home,
@@ -68,8 +72,12 @@ class App:
         self._reloading = asyncio.Lock()
 
     async def start(self, sockets: list[socket.socket], admin_sockets: list[socket.socket]) -> None:
-        """Load the keys, read the catalogue, and listen. Raises CryptoError, ServerError, OSError."""
+        """Load the keys, read the catalogue, and listen. Raises CryptoError, ServerError, OSError.
+
+        Keys that cannot be had now may be had later: nothing but protected values has to wait for them.
+        """
         await self._keys.load(patient=True)
+        self._watch.start()
         self._keeping = asyncio.create_task(keep(self._fingerprints, self._keys), name="pgveil fingerprints")
         if self._config.tls is not None:  # without TLS every login can be relayed
             await self._secrets.open()
@@ -97,6 +105,7 @@ class App:
         if self._keeping is not None:
             self._keeping.cancel()
             await asyncio.gather(self._keeping, return_exceptions=True)
+        await self._watch.close()
         await self._keys.close()
 
     async def reload(self) -> None:
@@ -104,7 +113,8 @@ class App:
         async with self._reloading:
             try:
                 new = settings(self._config)
-                await self._sessions.replace_policy(load_policy(self._config.policy))
+                policy = load_policy(self._config.policy)
+                await self._sessions.replace_policy(policy)
             except DocumentError as error:
                 self._metrics.add("failed_reloads_total")
                 for finding in error.findings:
@@ -114,13 +124,15 @@ class App:
                 log.event("not reloaded", level=logging.ERROR, finding=error.message)
             else:
                 self._server.settings = new
+                self._policy = policy
+                self._keys.trust.grace = policy.keys.grace
                 self._metrics.add("reloads_total")
                 log.event("reloaded")
 
     def _problem(self) -> str | None:
         if self._server.draining:
             return "draining"
-        return None if self._ready else "starting"
+        return self._keys.trust.unready if self._ready else "starting"
 
     def _make_catalogs(self, policy: Policy, changed: OnChange) -> Catalogs:
         return Catalogs(self._connect, policy, on_change=changed, poll=self._config.catalog_poll)
@@ -161,8 +173,8 @@ async def preflight(config: Config, provider: Provider) -> None:
     try:
         try:
             await keys.refresh()
-        except ProviderUnavailable as error:
-            log.warning("keys cannot be read yet", reason=str(error))
+        except (KeystoreUnavailable, ProviderUnavailable) as error:
+            log.warning("the keys cannot be read yet", reason=str(error))
         assert config.maintenance.database is not None
         try:
             binding = await catalogs.get(config.maintenance.database)

@@ -27,6 +27,8 @@ COMMANDS = {
     "explain": "show what would happen to one SQL statement",
     "guard": "let the server itself refuse plaintext in protected columns",
     "keys": "make and list keys",
+    "rotate": "give fields, tables or the whole of it new keys; no row is rewritten",
+    "status": "say how the keys are, and what remains to be done",
     "demo": "see it work: a PostgreSQL of its own, pgveil before it, and an ordinary application",
 }
 WITHOUT_CONFIG = {"demo"}  # it brings its own

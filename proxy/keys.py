@@ -6,6 +6,9 @@ from crypto.assembly import open_keystore, open_provider
 from crypto.manager import KeyManager
 from crypto.private_file import Passphrase
 from crypto.providers import Provider
+from crypto.rotation import FieldVersion
+from crypto.schedule import Schedule
+from policy.model import Field, Policy
 from proxy.config import Config, ConfigError, Keys
 from proxy.introspect import connector
 from proxy.key_fingerprints import KeyFingerprints
@@ -45,3 +48,18 @@ def key_fingerprints(config: Config) -> KeyFingerprints:
     return KeyFingerprints(
         connector(config.maintenance), config.maintenance.database, config.keys.keystore.schema
     )
+
+
+def field_version(field: Field) -> FieldVersion:
+    """The key of a field, of whatever version."""
+    return FieldVersion(field.key_name, field.algorithm)
+
+
+def schedule_of(policy: Policy) -> Schedule:
+    """When keys are to be rotated. Of fields that share a key, the most impatient one's class counts."""
+    fields: dict[FieldVersion, float] = {}
+    for field in policy.fields():
+        version, seconds = field_version(field), field.field_class.rotate_every
+        fields[version] = min(seconds, fields.get(version, seconds))
+    rules = policy.rotation
+    return Schedule(fields, rules.tables, rules.master, rules.window, rules.automatic)

@@ -11,11 +11,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric, with its name and kind as Prometheus knows them."""
+    """One metric, with its name and kind as Prometheus knows them.
+
+    `shared`: each worker sets it to what it sees of one thing, so that the highest is the number of all.
+    """
 
     name: str
     kind: str  # counter | gauge
     help: str
+    shared: bool = False
 
 
 METRICS = (
@@ -29,6 +33,13 @@ METRICS = (
     Metric("crashed_sessions_total", "counter", "Sessions ended by an unexpected exception"),
     Metric("reloads_total", "counter", "Reloads of policy and certificates that were taken over"),
     Metric("failed_reloads_total", "counter", "Reloads that were refused, so that the old ones stayed"),
+    Metric("keys_open", "gauge", "Field keys, of all versions, that are open in a worker", shared=True),
+    Metric("keys_overdue", "gauge", "Keys that should have been rotated more than an hour ago", shared=True),
+    Metric("keys_rotated_total", "counter", "Keys that were rotated, or destroyed, because it was time"),
+    Metric(
+        "key_outage", "gauge", "1 while keystore or key service cannot be asked about the keys", shared=True
+    ),
+    Metric("key_outage_seconds", "gauge", "How long that has lasted", shared=True),
 )
 _COLUMNS = {metric.name: column for column, metric in enumerate(METRICS)}
 _WIDTH = 8  # bytes of a number
@@ -48,9 +59,14 @@ class Metrics:
     def add(self, name: str, amount: int = 1) -> None:
         self._memory[self._row + _COLUMNS[name]] += amount
 
+    def set(self, name: str, value: int) -> None:
+        """What this worker sees of something that all workers share."""
+        self._memory[self._row + _COLUMNS[name]] = value
+
     def total(self, name: str) -> int:
-        """The sum over all workers."""
-        return sum(self._memory[_COLUMNS[name] :: len(METRICS)])
+        """The sum over all workers; of what they share, the highest that one of them sees."""
+        column = _COLUMNS[name]
+        return (max if METRICS[column].shared else sum)(self._memory[column :: len(METRICS)])
 
     def acquire_session(self, limit: int) -> bool:
         """Count one more session, unless all workers together have `limit` (0: no limit) already."""

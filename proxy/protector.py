@@ -267,7 +267,7 @@ def _reader(role: Role, declared: int, wire_format: int) -> Reader:
 def _exhausted(role: Role) -> KeysUnavailable:
     return KeysUnavailable(
         f'the key of column "{role.field.field}" has used up its budget of encryptions',
-        hint="Give the field a class with the other randomized algorithm, which begins a new key.",
+        hint="pgveil rotate --field begins a new version of the key.",
     )
 
 

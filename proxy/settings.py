@@ -10,12 +10,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from policy.document import suggestion
+from policy.durations import parse_duration
 from proxy.addresses import Endpoint, ServerAddress, parse_listen, parse_url
 
 PREFIX = "PGVEIL_"
 MESSAGE_LIMIT = 0x3FFFFFFF  # PostgreSQL's own (MaxAllocSize)
 
-_UNITS = {"": 1, "ms": 0.001, "s": 1, "min": 60, "h": 3600, "d": 86400}
 _SIZES = {"": 1, "B": 1, "kB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
 _QUANTITY = re.compile(r"(\d{1,12}) ?([a-zA-Z]*)")
 
@@ -104,10 +104,7 @@ def _number(least: int, most: int) -> Parse:
 
 
 def _duration(text: str, reader: Reader) -> float:
-    match = _QUANTITY.fullmatch(text)
-    if match is None or match[2] not in _UNITS:
-        raise ValueError("must be a time: a number with ms, s, min, h or d (seconds if there is none)")
-    return int(match[1]) * _UNITS[match[2]]
+    return parse_duration(text)
 
 
 def _timeout(text: str, reader: Reader) -> float:

@@ -92,8 +92,11 @@ class Veil:
                 code = elsewhere.submit(main, words).result()
             assert code == 0, "pgveil keys init failed: see what it printed"
 
-    def start(self) -> Veil:
-        """Start the process and wait until it is ready; what it logged is the failure's message."""
+    def start(self, status: int = 200) -> Veil:
+        """Start the process and wait until it is ready, or /readyz has another status.
+
+        What it logged is the failure's message.
+        """
         self.make_keys()
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
@@ -104,7 +107,7 @@ class Veil:
                 stderr=log,
             )
         deadline = time.monotonic() + _START_TIMEOUT
-        while not self.ready():
+        while self.admin("/readyz")[0] != status:
             assert self.process.poll() is None, (
                 f"pgveil ended with {self.process.returncode}: {self.log_text()}"
             )

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable
 
 from policy.loader import load as load_policy
 from policy.model import Policy
-from policy.names import qualified
+from policy.names import qualified, with_schema
 from proxy import config, introspect
 from proxy.addresses import ServerAddress
-from proxy.commands.naming import full_name, login
+from proxy.commands.login import login
 from proxy.guards import GUARDED, NOT_VALIDATED, Guarded, Mason, Outcome, guarded_columns, prepare
 
 DONE, FOUND, USAGE = 0, 1, 2
@@ -66,12 +66,12 @@ def run(args: argparse.Namespace) -> int:
 def _selection(policy: Policy, field: str | None, table: str | None) -> Callable[[Guarded], bool]:
     """Which columns are meant. Raises ValueError for a name that is not in the policy."""
     if field is not None:
-        wanted = full_name(field, 3)
+        wanted = with_schema(field, 3)
         if wanted not in [str(known) for known in policy.fields()]:
             raise ValueError(f"--field: the policy has no field {field!r}")
         return lambda column: str(column.bound.field) == wanted
     if table is not None:
-        wanted = full_name(table, 2)
+        wanted = with_schema(table, 2)
         if wanted not in [qualified(*known) for known in policy.tables]:
             raise ValueError(f"--table: the policy has no table {table!r}")
         return lambda column: qualified(column.relation.schema, column.relation.name) == wanted

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from crypto.errors import KeystoreUnavailable, ProviderUnavailable
 from crypto.keyset import KeyType
 from crypto.keystore import Change, KeyRecord, Records, merge
+from crypto.master_rotation import RENEWED_AT
 from crypto.providers import Provider
 from crypto.providers.local import LocalProvider
 from crypto.record_index import RecordIndex
+from crypto.rotation import RETIRED_AT
 
 
 def new_record(
@@ -31,6 +36,7 @@ class MemoryKeystore:
         self.away = False
         self.reads = 0
         self._lock = asyncio.Lock()
+        self._visited = False
 
     def put(self, *records: KeyRecord) -> None:
         """Change records behind the managers' backs."""
@@ -40,6 +46,18 @@ class MemoryKeystore:
         """Take records away behind the managers' backs."""
         gone = {record.id for record in records}
         self.records = tuple(record for record in self.records if record.id not in gone)
+
+    def age(self, days: float) -> None:
+        """Make every key older, and whatever happened to it longer ago."""
+        past = timedelta(days=days)
+        for record in self.records:
+            times = {
+                name: (datetime.fromisoformat(record.metadata[name]) - past).isoformat()
+                for name in (RETIRED_AT, RENEWED_AT)
+                if name in record.metadata
+            }
+            metadata = {**record.metadata, **times}
+            self.put(replace(record, created_at=record.created_at - past, metadata=metadata))
 
     async def create(self) -> None:
         self._answer()
@@ -69,6 +87,18 @@ class MemoryKeystore:
 
     async def dismiss_others(self, provider: Provider) -> None:
         self._answer()
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[bool]:
+        self._answer()
+        if self._visited:
+            yield False
+            return
+        self._visited = True
+        try:
+            yield True
+        finally:
+            self._visited = False
 
     async def changes(self) -> AsyncGenerator[None]:
         seen: Records | None = None
@@ -108,3 +138,19 @@ class CountingProvider(LocalProvider):
         self.asked += 1
         if self.away:
             raise ProviderUnavailable("the provider does not answer")
+
+
+class VersionedProvider(CountingProvider):
+    """One whose master key has versions; all of them are the same bytes here."""
+
+    __slots__ = ("versions",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.versions = 1
+
+    async def rotate(self) -> None:
+        self.versions += 1
+
+    async def rewrap(self, wrapped: bytes, context: bytes) -> bytes:
+        return await self.wrap(await self.unwrap(wrapped, context), context)

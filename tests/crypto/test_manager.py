@@ -17,7 +17,7 @@ from crypto.keyring import FieldKey
 from crypto.keyset import KeyState, KeyType
 from crypto.keystore import KeyRecord
 from crypto.manager import KeyManager, KeyNeed
-from crypto.nonces import BLOCK, WARN_AT
+from crypto.nonces import BLOCK, FIRST, WARN_AT
 from tests.crypto.stores import CountingProvider, MemoryKeystore
 
 EMAIL = KeyNeed("public.users.email", "public.users", "aes-256-gcm")
@@ -45,6 +45,10 @@ def active(manager: KeyManager, need: KeyNeed) -> FieldKey:
 
 def of(keystore: MemoryKeystore, key_type: KeyType) -> list[KeyRecord]:
     return [record for record in keystore.records if record.key_type is key_type]
+
+
+def counts(keystore: MemoryKeystore) -> dict[str, int]:
+    return {record.name: record.encryptions for record in of(keystore, KeyType.FEK)}
 
 
 async def eventually(condition: Callable[[], bool]) -> None:
@@ -373,35 +377,59 @@ async def test_an_unknown_key_is_looked_up_but_not_at_everybodys_whim(
     assert keystore.reads <= reads + 1
 
 
-async def test_encryptions_are_reported_and_others_learned_of(keystore: MemoryKeystore) -> None:
+async def test_encryptions_are_counted_before_they_are_made_and_what_is_left_is_given_back(
+    keystore: MemoryKeystore,
+) -> None:
     one, other = new_manager(keystore), new_manager(keystore)
     await one.ensure([EMAIL, PHONE])
     await other.load()
+    assert counts(keystore) == {EMAIL.name: 2 * FIRST, PHONE.name: 0}  # a deterministic key has no budget
     for _ in range(BLOCK + 1):
         active(one, EMAIL).sealer("text")(b"value")
-    active(one, PHONE).sealer("text")(b"value")  # deterministic: has no budget
     active(other, EMAIL).sealer("text")(b"value")
-    await one.flush()
-    await one.flush()
-    await other.close()  # which reports as well
-    counts = {record.name: record.encryptions for record in of(keystore, KeyType.FEK)}
-    assert counts == {EMAIL.name: 3 * BLOCK, PHONE.name: 0}
-    await one.refresh()
-    nonces = active(one, EMAIL).nonces
-    assert nonces is not None
-    assert nonces.used == 3 * BLOCK
+    active(one, PHONE).sealer("text")(b"value")
+    assert counts(keystore) == {EMAIL.name: 2 * FIRST, PHONE.name: 0}
+    await one.close()
+    await other.close()
+    assert counts(keystore) == {EMAIL.name: 3 * BLOCK, PHONE.name: 0}
+
+
+async def test_a_crash_counts_too_many_and_never_too_few(keystore: MemoryKeystore) -> None:
+    crashed, used = new_manager(keystore), 5 * FIRST
+    await crashed.load()
+    await crashed.ensure([EMAIL])
+    for _ in range(used):
+        active(crashed, EMAIL).sealer("text")(b"value")
+        await asyncio.sleep(0)
+    assert counts(keystore)[EMAIL.name] >= used
 
 
 async def test_counts_survive_an_outage_of_the_keystore(keystore: MemoryKeystore) -> None:
     manager = new_manager(keystore)
     await manager.ensure([EMAIL])
-    active(manager, EMAIL).sealer("text")(b"value")
     keystore.away = True
-    with pytest.raises(KeystoreUnavailable):
-        await manager.flush()
+    for _ in range(2 * FIRST):
+        active(manager, EMAIL).sealer("text")(b"value")
+    assert not await manager.reserve()
     keystore.away = False
-    await manager.flush()
-    assert of(keystore, KeyType.FEK)[0].encryptions == BLOCK
+    assert await manager.reserve()
+    assert counts(keystore)[EMAIL.name] > 2 * FIRST
+    await manager.close()
+    assert counts(keystore)[EMAIL.name] == 2 * FIRST
+
+
+async def test_debts_of_keys_that_were_let_go_of_are_counted(keystore: MemoryKeystore) -> None:
+    manager = KeyManager(keystore, CountingProvider(), cache_ttl=0.01, grace=0)
+    await manager.load()
+    await manager.ensure([EMAIL])
+    keystore.away = True
+    for _ in range(2 * FIRST):
+        active(manager, EMAIL).sealer("text")(b"value")
+    await eventually(lambda: len(manager.keyring) == 0)
+    keystore.away = False
+    await eventually(lambda: len(manager.keyring) == 1)
+    await manager.close()
+    assert counts(keystore)[EMAIL.name] >= 2 * FIRST
 
 
 async def test_a_key_near_its_end_is_warned_of(
@@ -410,11 +438,8 @@ async def test_a_key_near_its_end_is_warned_of(
     await new_manager(keystore).ensure([EMAIL])
     (fek,) = of(keystore, KeyType.FEK)
     keystore.put(fek.counted(WARN_AT))
-    manager = new_manager(keystore)
-    await manager.refresh()
-    active(manager, EMAIL).sealer("text")(b"value")
-    await manager.flush()
-    told = f"fek {EMAIL.name!r} version 1 has encrypted {WARN_AT + BLOCK} values: give its field a class with"
+    await new_manager(keystore).load()
+    told = f"fek {EMAIL.name!r} version 1 has encrypted {WARN_AT + 2 * FIRST} values: it needs a new version"
     assert told in caplog.text
 
 

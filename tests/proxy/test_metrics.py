@@ -14,6 +14,16 @@ def test_a_total_is_the_sum_over_the_workers() -> None:
     assert metrics.total("sessions_total") == 0
 
 
+def test_what_workers_share_is_not_summed() -> None:
+    metrics = Metrics(2)
+    metrics.set("keys_overdue", 3)
+    metrics.belong_to(1)
+    metrics.set("keys_overdue", 2)
+    assert metrics.total("keys_overdue") == 3
+    metrics.forget(0)
+    assert metrics.total("keys_overdue") == 2
+
+
 def test_the_limit_is_for_all_workers_together() -> None:
     metrics = Metrics(2)
     assert metrics.acquire_session(2)

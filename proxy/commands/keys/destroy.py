@@ -13,10 +13,11 @@ from crypto.destruction import Doomed, destroy
 from crypto.keystore import KeyRecord
 from policy.loader import load as load_policy
 from policy.model import Policy
+from policy.names import with_schema
 from proxy import config, introspect, sealed_rows
 from proxy.addresses import ServerAddress
-from proxy.commands.keys.holder import open_holder
-from proxy.commands.naming import full_name, login
+from proxy.commands.holder import open_holder
+from proxy.commands.login import login
 from proxy.config import Config
 from proxy.keys import key_manager
 from proxy.sealed_rows import Sealed
@@ -68,7 +69,7 @@ class _Refusal(Exception):
 
 def _doomed(policy: Policy, args: argparse.Namespace) -> Doomed:
     """The key that is meant. Raises ValueError if the policy does not know it and nobody insists."""
-    column = full_name(args.field, 3)
+    column = with_schema(args.field, 3)
     for field in policy.fields():
         if column == str(field) or args.field == field.key_name:
             return Doomed(field.key_name, args.key_version)

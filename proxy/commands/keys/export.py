@@ -12,7 +12,7 @@ from crypto import export_file
 from crypto.export_file import ExportFile
 from crypto.plain_keys import PlainKey, gather
 from crypto.private_file import passphrase_from
-from proxy.commands.keys.holder import open_holder
+from proxy.commands.holder import open_holder
 from proxy.commands.passphrases import new_passphrase
 from proxy.config import Config, load
 from proxy.keys import key_manager

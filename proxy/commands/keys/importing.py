@@ -11,7 +11,7 @@ from crypto import export_file
 from crypto.key_import import restore
 from crypto.plain_keys import PlainKey
 from crypto.private_file import passphrase_from, read_private
-from proxy.commands.keys.holder import open_holder
+from proxy.commands.holder import open_holder
 from proxy.commands.passphrases import ask_passphrase
 from proxy.config import load
 from proxy.keys import key_manager

@@ -14,7 +14,7 @@ from crypto.keystore_table import TableKeystore
 from crypto.manager import KeyManager
 from crypto.private_file import passphrase_from
 from crypto.providers import Creatable, Provider, local
-from proxy.commands.keys.holder import open_holder
+from proxy.commands.holder import open_holder
 from proxy.commands.passphrases import new_passphrase
 from proxy.config import Config, Keys, load
 from proxy.key_fingerprints import Unreadable

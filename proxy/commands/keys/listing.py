@@ -10,7 +10,7 @@ from typing import Any
 
 from crypto.keyset import KeyType
 from crypto.keystore import KeyRecord, Records
-from proxy.commands.keys.holder import open_holder
+from proxy.commands.holder import open_holder
 from proxy.config import Config, load
 from proxy.keys import key_manager
 

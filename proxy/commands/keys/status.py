@@ -14,7 +14,7 @@ from crypto.keyset import KeyState, KeyType
 from crypto.keystore import KeyRecord, Records
 from crypto.nonces import ADVICE, WARN_AT
 from crypto.providers import Provider
-from proxy.commands.keys.holder import open_holder
+from proxy.commands.holder import open_holder
 from proxy.config import Config, load
 from proxy.keys import key_manager
 

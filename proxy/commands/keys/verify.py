@@ -11,7 +11,7 @@ from typing import Any
 from crypto.errors import KeystoreError, ProviderError
 from crypto.key_check import repair, verify
 from crypto.manager import KeyManager
-from proxy.commands.keys.holder import open_holder
+from proxy.commands.holder import open_holder
 from proxy.config import Config, load
 from proxy.key_fingerprints import Unreadable, look
 from proxy.keys import key_fingerprints, key_manager
