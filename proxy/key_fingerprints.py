@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from crypto.acquaintance import Comparison, Known, compare, remember
-from crypto.errors import CryptoError, KeystoreError
+from crypto.errors import CryptoError, KeystoreError, KeystoreUnavailable, ProviderUnavailable
 from crypto.keyset import KeyType
 from crypto.keystore import KeyRecord
 from crypto.manager import KeyManager
@@ -138,14 +138,18 @@ class KeyFingerprints:
 
 
 async def look(table: KeyFingerprints, keys: KeyManager) -> Comparison | None:
-    """Keystore and database as they are now; None where this remembers nothing.
+    """Keystore and database as they are now; None where this remembers nothing, or that cannot be read now.
 
     Raises Unreadable, KeystoreError, ProviderError.
     """
     remembered = await table.read()
     if remembered is None:
         return None
-    await keys.refresh()
+    try:
+        await keys.refresh()
+    except (KeystoreUnavailable, ProviderUnavailable):
+        if not keys.records:
+            return None
     return compare(keys.records, keys.keyring, remembered)
 
 
@@ -174,6 +178,8 @@ async def keep(table: KeyFingerprints, keys: KeyManager) -> None:
         await asyncio.sleep(LOOK_INTERVAL)
         if (records := keys.records) is seen:
             continue
+        if not seen:  # the first that were read: the keystore did not answer before
+            entered = {record.id for record in records}
         seen = records
         new = [r for r in records if r.key_type is KeyType.FEK and r.id not in entered]
         try:
