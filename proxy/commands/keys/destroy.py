@@ -124,7 +124,7 @@ async def _destroy(config: Config, doomed: Doomed, search: _Search, *, shred: bo
 
     manager = key_manager(config, open_holder(config.keys))
     try:
-        gone = await destroy(manager.keystore, doomed, may_go)
+        gone = await destroy(manager.keystore, doomed, may_go, observe=manager.observe)
     finally:
         await manager.close()
     for record in gone:

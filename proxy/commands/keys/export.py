@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from crypto import export_file
+from crypto.events import KeyEvent
 from crypto.export_file import ExportFile
 from crypto.plain_keys import PlainKey, gather
 from crypto.private_file import passphrase_from
@@ -58,12 +59,12 @@ async def _export(args: argparse.Namespace, config: Config) -> int:
     try:
         records = await manager.keystore.read()
         keys = await gather(records, manager.provider, manager.keystore.location)
-    finally:
-        await manager.close()
-    try:
         _seal(args, keys)
+        manager.observe(KeyEvent.EXPORTED, None, {"keys": len(keys), "file": str(args.out)})
     except ValueError as error:
         return _misused(str(error))
+    finally:
+        await manager.close()
     print(f"{args.out}: {len(keys)} keys of {manager.keystore.location}")
     print(
         "Whoever opens it has every key: keep it apart from the database, and from its passphrase or shares."

@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
 
     async def run() -> int:
         try:
-            done = await restore(manager.keystore, manager.provider, keys)
+            done = await restore(manager.keystore, manager.provider, keys, observe=manager.observe)
         finally:
             await manager.close()
         print(
