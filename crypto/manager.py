@@ -97,11 +97,6 @@ class KeyManager(Secret):
         return self._keyring
 
     @property
-    def observe(self) -> Observer:
-        """Who is told what happens to the keys."""
-        return self._observe
-
-    @property
     def keystore(self) -> Keystore:
         return self._keystore
 
