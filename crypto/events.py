@@ -19,6 +19,8 @@ class KeyEvent(enum.Enum):
     REWRAPPED = "key rewrapped"
     EXPIRED = "keys expired"  # of no one key: nobody could be asked about them for too long
     EXHAUSTING = "key nears its budget"
+    EXPORTED = "keys exported"
+    IMPORTED = "keys imported"
 
 
 Details = Mapping[str, str | int]

@@ -13,7 +13,7 @@ from policy.storage import mode_problem
 from policy.types import LogicalType
 
 SENSITIVITIES = ("low", "medium", "high", "critical")
-_KEYS = ("version", "classes", "tables", "functions", "trusted_functions")
+_KEYS = ("version", "classes", "tables", "functions", "trusted_functions", "audit")
 _FIELD_KEYS = ("class", "type", "id", "key", "plaintext")
 _MODES = {mode.value: mode for mode in Mode}
 
@@ -26,7 +26,10 @@ def build(document: MappingNode, problems: Problems) -> Policy:
     tables = _Tables(classes, _class_names(document), problems).read(document)
     functions = read_functions(document, tables, problems)
     trusted = read_trusted(document, problems)
-    policy = Policy(MappingProxyType(classes), MappingProxyType(tables), functions, trusted)
+    audit_required = _audit_required(document, problems)
+    policy = Policy(
+        MappingProxyType(classes), MappingProxyType(tables), functions, trusted, audit_required=audit_required
+    )
     _check_ids(policy, problems)
     _check_shared_keys(policy, problems)
     return policy
@@ -38,6 +41,18 @@ def _version(document: MappingNode, problems: Problems) -> None:
         problems.add(document.location, "the policy has no version (write version: 1)")
     elif not isinstance(node, ScalarNode) or node.text != "1":
         problems.add(node.location, "version must be 1, the only one this release knows")
+
+
+def _audit_required(document: MappingNode, problems: Problems) -> bool:
+    """Whether work is refused while the audit trail cannot be written."""
+    if (node := document.entries.get("audit")) is None:
+        return False
+    if (mapping := problems.mapping(node, "audit")) is None:
+        return False
+    problems.unknown_keys(mapping, ("on_failure",), "audit")
+    if (choice := mapping.entries.get("on_failure")) is None:
+        return False
+    return problems.choice(choice, ("refuse", "continue"), "on_failure") == "refuse"
 
 
 def _classes(document: MappingNode, problems: Problems) -> dict[str, FieldClass]:

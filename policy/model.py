@@ -125,6 +125,7 @@ class Policy:
     tables: Mapping[tuple[str, str], Mapping[str, Field]]
     functions: Mapping[tuple[str, str], FunctionFields] = field(default_factory=dict)
     trusted_functions: frozenset[tuple[str, str]] = frozenset()
+    audit_required: bool = False  # without an audit trail, nothing is done with protected fields
 
     def fields(self) -> Iterator[Field]:
         for columns in self.tables.values():

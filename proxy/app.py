@@ -23,6 +23,8 @@ from policy.loader import load as load_policy
 from policy.model import Policy
 from proxy import log
 from proxy.admin import Admin
+from proxy.audit.assembly import check_trail, fingerprint, open_trail
+from proxy.audit.record import Event
 from proxy.certificates import frontend_tls, upstream_context
 from proxy.config import Config, ConfigError
 from proxy.errors import ServerError
@@ -42,10 +44,13 @@ from proxy.upstream import Upstream
 class App:
     """A worker. `provider` holds the master key: opened before the workers were forked."""
 
-    def __init__(self, config: Config, provider: Provider, metrics: Metrics) -> None:
+    def __init__(
+        self, config: Config, provider: Provider, metrics: Metrics, worker: int | None = None
+    ) -> None:
         self._config = config
         self._metrics = metrics
-        self._keys = key_manager(config, provider)
+        self._trail = open_trail(config.audit, metrics, worker)
+        self._keys = key_manager(config, provider, self._trail.key_event)
         self._connect = connector(config.maintenance)
         assert config.maintenance.database is not None  # config.py has seen to it
         self._home = config.maintenance.database
@@ -58,19 +63,26 @@ class App:
             self._make_session,
             self._make_catalogs,
         )
-        self._server = Server(settings(config), self._sessions, metrics)
+        self._server = Server(settings(config), self._sessions, metrics, self._trail)
         self._admin = Admin(metrics, self._problem)
         self._ready = False
         self._reloading = asyncio.Lock()
 
     async def start(self, sockets: list[socket.socket], admin_sockets: list[socket.socket]) -> None:
         """Load the keys, read the catalogue, and listen. Raises CryptoError, ServerError, OSError."""
+        self._trail.refuses = self._sessions.policy.audit_required
+        self._trail.note(
+            Event.STARTED,
+            config=fingerprint(self._config.path),
+            policy=fingerprint(self._config.policy),
+        )
         await self._keys.load()
         if self._config.tls is not None:  # without TLS every login can be relayed
             await self._secrets.open()
         await self._sessions.database(self._home)
         await self._admin.listen(admin_sockets)
         await self._server.listen(sockets)
+        await self._trail.start(self._keys)
         self._ready = True
 
     async def drain(self) -> None:
@@ -90,28 +102,38 @@ class App:
         await self._sessions.close()
         await self._secrets.close()
         await self._keys.close()
+        self._trail.note(Event.STOPPED)
+        await self._trail.close()
 
     async def reload(self) -> None:
         """Read policy and certificates again: both are taken over, or neither."""
         async with self._reloading:
             try:
                 new = settings(self._config)
-                await self._sessions.replace_policy(load_policy(self._config.policy))
+                read, policy = fingerprint(self._config.policy), load_policy(self._config.policy)
+                check_trail(self._config.audit, policy)
+                await self._sessions.replace_policy(policy)
             except DocumentError as error:
                 self._metrics.add("failed_reloads_total")
+                self._trail.note(Event.NOT_RELOADED)
                 for finding in error.findings:
                     log.event("not reloaded", level=logging.ERROR, finding=finding)
             except ServerError as error:
                 self._metrics.add("failed_reloads_total")
+                self._trail.note(Event.NOT_RELOADED)
                 log.event("not reloaded", level=logging.ERROR, finding=error.message)
             else:
                 self._server.settings = new
+                self._trail.refuses = policy.audit_required
+                self._trail.note(Event.RELOADED, policy=read)
                 self._metrics.add("reloads_total")
                 log.event("reloaded")
 
     def _problem(self) -> str | None:
         if self._server.draining:
             return "draining"
+        if (objection := self._trail.objection()) is not None:
+            return objection.message
         return None if self._ready else "starting"
 
     def _make_catalogs(self, policy: Policy, changed: OnChange) -> Catalogs:
@@ -124,6 +146,7 @@ class App:
             user=request.user,
             parameters=request.parameters,
             max_message_size=self._config.max_message_size,
+            objection=self._trail.objection,
         )
         return LiveSession(context)
 
@@ -147,6 +170,7 @@ async def preflight(config: Config, provider: Provider) -> None:
     """
     settings(config)
     policy = load_policy(config.policy)
+    check_trail(config.audit, policy)
     keys = key_manager(config, provider)
     catalogs = Catalogs(connector(config.maintenance), policy, poll=0)
     try:
@@ -170,12 +194,13 @@ def run(
     sockets: list[socket.socket],
     admin_sockets: list[socket.socket],
     lifeline: int | None = None,
+    worker: int | None = None,
 ) -> None:
     """Run one worker until it has ended. It also ends when `lifeline`, a file descriptor, is at its end."""
 
     async def main() -> None:
         asyncio.get_running_loop().set_exception_handler(_log_exception)
-        app = App(config, provider, metrics)
+        app = App(config, provider, metrics, worker)
         try:
             await app.start(sockets, admin_sockets)
             log.event("ready")

@@ -27,6 +27,7 @@ COMMANDS = {
     "explain": "show what would happen to one SQL statement",
     "guard": "let the server itself refuse plaintext in protected columns",
     "keys": "make and list keys",
+    "audit": "say whether the audit trail is whole",
     "demo": "see it work: a PostgreSQL of its own, pgveil before it, and an ordinary application",
 }
 WITHOUT_CONFIG = {"demo"}  # it brings its own

@@ -29,6 +29,9 @@ METRICS = (
     Metric("crashed_sessions_total", "counter", "Sessions ended by an unexpected exception"),
     Metric("reloads_total", "counter", "Reloads of policy and certificates that were taken over"),
     Metric("failed_reloads_total", "counter", "Reloads that were refused, so that the old ones stayed"),
+    Metric("audit_records_total", "counter", "Records written to the audit trail"),
+    Metric("audit_lost_records_total", "counter", "Events that the audit trail had no room to wait for"),
+    Metric("audit_failing", "gauge", "Workers whose audit trail cannot be written now"),
 )
 _COLUMNS = {metric.name: column for column, metric in enumerate(METRICS)}
 _WIDTH = 8  # bytes of a number

@@ -19,6 +19,7 @@ from crypto.keystore_table import TableKeystore
 from crypto.nonces import ADVICE, WARN_AT
 from crypto.private_file import passphrase_from
 from crypto.providers import Provider, local
+from proxy.audit.assembly import command_trail
 from proxy.config import Config, Keys, load
 from proxy.keys import key_manager
 
@@ -56,9 +57,11 @@ async def _init(config: Config, *, sealed: bool) -> int:
     if made:
         await _refuse_orphan(keys)
     provider = _create_master_key(keys, sealed=sealed) if made else _open_provider(keys)
-    manager = key_manager(config, provider)
-    await manager.create()
-    await manager.close()
+    async with command_trail(config, "keys init") as trail:
+        manager = key_manager(config, provider, trail.observe)
+        await manager.create()
+        await trail.begin(manager)
+        await manager.close()
     print(f"master key  {keys.local.file}: {'made' if made else 'exists already, left as it is'}")
     print(f"keystore    {manager.keystore.location}: ready")
     if made:

@@ -138,3 +138,21 @@ def test_the_parts_of_a_policy(tmp_path: Path, text: str, expected: str) -> None
 def test_a_policy_may_protect_nothing_yet(tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_text("version: 1\nclasses: {}\ntables: {}\n")
     assert list(load(tmp_path / "p.yaml").fields()) == []
+
+
+@pytest.mark.parametrize(("written", "required"), [("refuse", True), ("continue", False)])
+def test_whether_work_needs_an_audit_trail(tmp_path: Path, written: str, required: bool) -> None:
+    tables = f"  users: {{a: random}}\naudit: {{on_failure: {written}}}\n"
+    assert policy_of(tmp_path, tables).audit_required is required
+
+
+@pytest.mark.parametrize(
+    ("audit", "message"),
+    [
+        ("{on_failure: ignore}", "7:21: on_failure 'ignore' must be one of continue, refuse"),
+        ("{on_failures: refuse}", "7:9: unknown key 'on_failures' in audit (did you mean 'on_failure'?)"),
+        ("refuse", "7:8: audit must be a mapping (key: value)"),
+    ],
+)
+def test_an_audit_that_is_misspelt(tmp_path: Path, audit: str, message: str) -> None:
+    assert finding(tmp_path, f"  users: {{a: random}}\naudit: {audit}\n") == message
