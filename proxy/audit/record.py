@@ -81,7 +81,7 @@ def timestamp(seconds: float) -> str:
 
 def clipped(text: str) -> str:
     """The text, or the beginning of it that is not longer than LONGEST bytes as JSON."""
-    if len(text) * 6 <= LONGEST or len(json.dumps(text)) <= LONGEST:
+    if len(text) * 12 + 2 <= LONGEST or len(json.dumps(text)) <= LONGEST:
         return text
     text = text[:LONGEST]
     while len(json.dumps(text)) > LONGEST - 3:

@@ -14,7 +14,8 @@ from crypto.events import KeyEvent
 from crypto.hierarchy import DEK_ALGORITHM
 from crypto.keyset import KeyState, KeyType
 from crypto.manager import KeyManager
-from crypto.rotation import Rotator, find
+from crypto.record_index import RecordIndex
+from crypto.rotation import Rotator
 from proxy.audit import trail as trail_module
 from proxy.audit.chain import ChainKeys
 from proxy.audit.record import Entry, Event
@@ -194,12 +195,12 @@ async def test_a_new_version_of_its_key_begins_a_new_file(tmp_path: Path) -> Non
     keys = KeyManager(keystore, provider, observe=trail.key_event)
     await keys.create()
     await trail.start(keys)
-    first = find(keystore.records, KeyType.DEK, CHAIN, DEK_ALGORITHM, KeyState.ACTIVE)
+    first = RecordIndex(keystore.records).find(KeyType.DEK, CHAIN, DEK_ALGORITHM, KeyState.ACTIVE)
     await Rotator(keystore, provider, observe=trail.key_event).table(CHAIN)
     await keys.refresh()
     trail.note(Event.REFUSED, actor="app")
     await trail.close()
-    second = find(keystore.records, KeyType.DEK, CHAIN, DEK_ALGORITHM, KeyState.ACTIVE)
+    second = RecordIndex(keystore.records).find(KeyType.DEK, CHAIN, DEK_ALGORITHM, KeyState.ACTIVE)
     assert first is not None
     assert second is not None
     used = [
