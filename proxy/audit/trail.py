@@ -53,6 +53,7 @@ class Keys(Protocol):
     """What a trail needs of the key manager."""
 
     async def ensure_chain(self, name: str) -> None: ...
+    async def refresh(self) -> object: ...
     def chain_keys(self, name: str) -> tuple[ChainKey, ...]: ...
 
 
@@ -172,12 +173,13 @@ class Trail:
 
     async def _write(self) -> bool:
         """Write one batch; whether that has succeeded."""
-        assert self._sink is not None
         try:
-            keys = await self._chain_keys()
-            self._take_batch()
-            if self._batch:
-                await self._watched(_in_thread(self._sink.write, self._batch, keys))
+            try:
+                await self._write_batch()
+            except UnknownChainKey:  # another process has heard of the key's new version before this one
+                assert self._manager is not None
+                await self._manager.refresh()
+                await self._write_batch()
         except (OSError, CryptoError, UnknownChainKey) as error:
             self._failed(_reason(error))
         except Exception as error:
@@ -189,6 +191,13 @@ class Trail:
             self._recovered()
             return True
         return False
+
+    async def _write_batch(self) -> None:
+        assert self._sink is not None
+        keys = await self._chain_keys()
+        self._take_batch()
+        if self._batch:
+            await self._watched(_in_thread(self._sink.write, self._batch, keys))
 
     async def _chain_keys(self) -> ChainKeys:
         """The keys that there are now, or were."""

@@ -20,9 +20,10 @@ from proxy.audit import trail as trail_module
 from proxy.audit.chain import ChainKeys
 from proxy.audit.record import Entry, Event
 from proxy.audit.trail import CHAIN, LIMIT, Trail
+from proxy.audit.verify import Report, Verifier
 from proxy.metrics import Metrics
 from tests.crypto.stores import CountingProvider, MemoryKeystore
-from tests.proxy.audit.trails import files_of, sink
+from tests.proxy.audit.trails import files_of, head_of, sink
 
 
 class Sink:
@@ -207,6 +208,35 @@ async def test_a_new_version_of_its_key_begins_a_new_file(tmp_path: Path) -> Non
         {json.loads(line)["mac_key"] for line in file.read_bytes().splitlines()} for file in files_of(path)
     ]
     assert used == [{first.short_id.hex()}, {second.short_id.hex()}]
+
+
+async def test_who_hears_of_the_new_version_last_goes_on_at_once(tmp_path: Path) -> None:
+    """Another process has begun the new file already: nothing fails, and so nothing is refused."""
+    path = tmp_path / "audit.jsonl"
+    keystore, provider, metrics = MemoryKeystore(), CountingProvider(), Metrics()
+    first, second = KeyManager(keystore, provider), KeyManager(keystore, provider)
+    await first.create()
+    one, other = Trail(sink(path), Metrics()), Trail(sink(path), metrics)
+    await one.start(first)
+    await other.start(second)
+    await Rotator(keystore, provider).table(CHAIN)
+    await first.refresh()
+    one.note(Event.STARTED)
+    await one.close()
+    other.note(Event.STOPPED)
+    assert await other.close() == 0
+    assert other.problem is None
+    assert metrics.total("audit_records_total") == 1
+    assert verify_files_with(path, first).findings == []
+
+
+def verify_files_with(path: Path, manager: KeyManager) -> Report:
+    keys = ChainKeys(manager.chain_keys(CHAIN))
+    verifier = Verifier(keys.find, head=head_of(path, keys))
+    for file in files_of(path):
+        with file.open("rb") as lines:
+            verifier.file(file.name, lines, last=file == path)
+    return verifier.finish()
 
 
 async def test_long_and_strange_names_are_cut_short(tmp_path: Path) -> None:
