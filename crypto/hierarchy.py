@@ -15,6 +15,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from crypto.canary import marked
+from crypto.chain_key import MAC_BYTES, ChainKey
 from crypto.envelope import SUITES, length_prefixed
 from crypto.errors import DecryptionError, KeystoreError, ProviderError, ProviderUnavailable
 from crypto.kdf import hkdf_sha256
@@ -66,6 +67,12 @@ class DataKey(Secret):
     async def wrapped_by(self, provider: Provider, record: KeyRecord) -> KeyRecord:
         """This DEK's record, with its key wrapped by a master key: that of the record's parent."""
         return _sealed(record, self._key, await provider.wrap(self._key, record.identity))
+
+    def chain_key(self, record: KeyRecord) -> ChainKey:
+        """The key of a chain of records; `record` is this DEK's own, and it wraps no FEK."""
+        info = length_prefixed(b"pgveil v1 chain", record.name.encode())
+        key = hkdf_sha256(self._key, salt=b"", info=info, length=MAC_BYTES)
+        return ChainKey(record.short_id.hex(), record.version, key)
 
     def open(self, record: KeyRecord) -> bytes:
         """The key of a FEK's record. Raises KeystoreError if the record was altered."""

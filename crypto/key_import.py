@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from crypto.canary import marked, opens
+from crypto.chain_key import AUDIT
 from crypto.errors import KeystoreError
 from crypto.events import KeyEvent, Observer, unobserved
 from crypto.hierarchy import DataKey, is_key_of
@@ -50,7 +51,7 @@ async def restore(
         for key in keys:
             _check(key, known.get(key.record.id))
         data_keys = {k.record.id: DataKey(k.record.id, k.key) for k in keys if k.key and _is_dek(k.record)}
-        missing = [key for key in keys if key.record.id not in known]
+        missing = _beside(records, [key for key in keys if key.record.id not in known])
         added[:] = await _wrapped(missing, master, provider, data_keys)
         advanced[:] = [
             later for key in keys if (later := _later(known.get(key.record.id), key.record)) is not None
@@ -68,6 +69,24 @@ async def restore(
     return Imported(len(added), len(keys) - len(added), len(advanced))
 
 
+def _beside(records: Records, keys: Sequence[PlainKey]) -> list[PlainKey]:
+    """The keys, those of another audit trail as older ones beside this keystore's own.
+
+    A keystore has begun a trail of its own when an import is made, and both have to be verified later.
+    """
+    last = max((record.version for record in records if record.name == AUDIT), default=0)
+    if not last:
+        return list(keys)
+    kept = []
+    for key in keys:
+        if key.record.name == AUDIT:
+            last += 1
+            state = KeyState.RETIRING if key.record.state is KeyState.ACTIVE else key.record.state
+            key = replace(key, record=replace(key.record, version=last, state=state))
+        kept.append(key)
+    return kept
+
+
 def _check(key: PlainKey, present: KeyRecord | None) -> None:
     """Whether what is to be imported is what it says, and what is there already is the same."""
     record = key.record
@@ -76,7 +95,11 @@ def _check(key: PlainKey, present: KeyRecord | None) -> None:
         raise KeystoreError(f"{record} in the export does not open its canary")
     if present is None:
         return
-    names = [(r.key_type, r.name, r.version, r.algorithm) for r in (record, present)]
+    versions = (0, 0) if record.name == AUDIT else (record.version, present.version)
+    names = [
+        (r.key_type, r.name, version, r.algorithm)
+        for r, version in zip((record, present), versions, strict=True)
+    ]
     same_key = key.key is None or present.encrypted_key is None or is_key_of(present, key.key)
     if names[0] != names[1] or not same_key:
         raise KeystoreError(f"{present} is in the keystore with another content than in the export")

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from crypto.budget import Budget
+from crypto.chain_key import ChainKey
 from crypto.errors import (
     CryptoError,
     KeystoreError,
@@ -33,7 +34,7 @@ from crypto.errors import (
     ProviderUnavailable,
 )
 from crypto.events import KeyEvent, Observer, unobserved
-from crypto.hierarchy import DEK_ALGORITHM, create_dek
+from crypto.hierarchy import DEK_ALGORITHM, DataKey, create_dek
 from crypto.keyring import FieldKey, Keyring
 from crypto.keyset import KeyState, KeyType
 from crypto.keystore import KeyRecord, Keystore, Records
@@ -202,6 +203,28 @@ class KeyManager(Secret):
             await self.reserve()
         return self._keyring
 
+    def chain_keys(self, name: str) -> tuple[ChainKey, ...]:
+        """The keys of a chain of records, by the name of its DEK: the versions that are open, newest last."""
+        return self._keys.chain_keys(name)
+
+    async def ensure_chain(self, name: str) -> None:
+        """Make the DEK of a chain of records if it is missing. Raises KeystoreError or ProviderError."""
+        if self._keys.chain_keys(name):
+            return
+
+        async def create_missing(records: Records) -> list[KeyRecord]:
+            index = RecordIndex(records)
+            known = index.find(KeyType.DEK, name, DEK_ALGORITHM, KeyState.ACTIVE)
+            if known is not None or self._keys.lost(records):
+                return []
+            master = master_of(records, self._provider, self._keystore.location)
+            return [(await self._make_data_key(index, master, name))[0]]
+
+        async with self._lock:
+            await self._take_from(self._keystore.update(create_missing))
+        if not self._keys.chain_keys(name):
+            raise KeystoreError(f"the data key {name!r} does not open")
+
     async def reserve(self) -> bool:
         """Reserve what keys may encrypt next; whether that could be done. If not, they go on in debt.
 
@@ -311,12 +334,8 @@ class KeyManager(Secret):
         made: list[KeyRecord] = []
         dek = index.find(KeyType.DEK, need.dek, DEK_ALGORITHM, KeyState.ACTIVE)
         if dek is None:
-            blank = index.blank(KeyType.DEK, need.dek, DEK_ALGORITHM, master)
-            dek, data_key = await create_dek(blank, self._provider)
+            dek, data_key = await self._make_data_key(index, master, need.dek)
             made.append(dek)
-            self._keys.keep(dek, data_key)
-            self._observe(KeyEvent.MADE, dek, {"provider": self._provider.reference})
-            index.add(dek)
         else:
             data_key = await self._keys.data_key(dek, master)
         fek, _ = data_key.create(index.blank(KeyType.FEK, need.name, need.algorithm, dek))
@@ -324,6 +343,18 @@ class KeyManager(Secret):
         self._observe(KeyEvent.MADE, fek, {})
         _log.info("made a key for %r, version %d, %s", fek.name, fek.version, fek.algorithm)
         return [*made, fek]
+
+    async def _make_data_key(
+        self, index: RecordIndex, master: KeyRecord, name: str
+    ) -> tuple[KeyRecord, DataKey]:
+        """The new record of a DEK, and the key."""
+        dek, data_key = await create_dek(
+            index.blank(KeyType.DEK, name, DEK_ALGORITHM, master), self._provider
+        )
+        index.add(dek)
+        self._keys.keep(dek, data_key)
+        self._observe(KeyEvent.MADE, dek, {"provider": self._provider.reference})
+        return dek, data_key
 
     async def _refer_to_master(self, records: Records) -> list[KeyRecord]:
         if any(record.key_type is KeyType.MASTER for record in records):

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from uuid import UUID
 
+from crypto.chain_key import ChainKey
 from crypto.envelope import SUITES
 from crypto.errors import CryptoError, KeystoreError, ProviderError, ProviderUnavailable
 from crypto.events import KeyEvent, Observer
@@ -69,6 +70,15 @@ class OpenKeys(Secret):
         while len(self._wanted) > self._limit:
             del self._wanted[next(iter(self._wanted))]
         return any(id_ not in self._field_keys and self._seen[id_].state.opens for id_ in found)
+
+    def chain_keys(self, name: str) -> tuple[ChainKey, ...]:
+        """The chain keys of the open versions of a DEK that the keystore has shown, the active one last."""
+        mine = [
+            (seen.state is KeyState.ACTIVE, seen.version, key.chain_key(record))
+            for id_, (record, key) in self._data_keys.items()
+            if record.name == name and (seen := self._seen.get(id_)) is not None
+        ]
+        return tuple(key for _, _, key in sorted(mine, key=lambda found: found[:2]))
 
     def lost(self, records: Records) -> list[KeyRecord]:
         """The keys that the keystore has shown before, and lacks now."""

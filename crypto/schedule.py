@@ -4,7 +4,8 @@
     a data key (DEK)         exchanged after its time; when it was replaced, destroyed after the window
     the master key           renewed after its time, where its provider can do that by itself
 
-A deterministic field key is not rotated by time: its values have to move first.
+A deterministic field key is not rotated by time: its values have to move first. The data key of the audit
+trail is never destroyed: old files of the trail are verified by it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from crypto.chain_key import AUDIT
 from crypto.keyset import KeyState, KeyType
 from crypto.keystore import KeyRecord, Records
 from crypto.master_rotation import RENEWED_AT
@@ -76,7 +78,11 @@ def turns(records: Records, schedule: Schedule, now: datetime, *, versioned: boo
                 Turn(Work.TABLE, record, _after(record.created_at, schedule.tables), schedule.automatic)
             )
         elif record.key_type is KeyType.DEK and record.state is KeyState.RETIRING:
-            if record.id not in parents and (since := _noted(record, RETIRED_AT)) is not None:
+            if (
+                record.id not in parents
+                and record.name != AUDIT
+                and (since := _noted(record, RETIRED_AT)) is not None
+            ):
                 at = _after(since, schedule.window)
                 found.append(Turn(Work.DESTROY, record, at, schedule.automatic))
         elif record.key_type is KeyType.MASTER and record.state is KeyState.ACTIVE:

@@ -15,7 +15,7 @@ from policy.storage import mode_problem
 from policy.types import LogicalType
 
 SENSITIVITIES = ("low", "medium", "high", "critical")
-_KEYS = ("version", "classes", "tables", "functions", "trusted_functions", "rotation", "keys")
+_KEYS = ("version", "classes", "tables", "functions", "trusted_functions", "rotation", "keys", "audit")
 _CLASS_KEYS = ("sensitivity", "mode", "algorithm", "record_key", "rotate_every", "destroyed")
 _FIELD_KEYS = ("class", "type", "id", "key", "plaintext", "destroyed")
 _MODES = {mode.value: mode for mode in Mode}
@@ -37,6 +37,7 @@ def build(document: MappingNode, problems: Problems) -> Policy:
         trusted_functions=trusted,
         rotation=rotation,
         keys=read_key_rules(document, problems),
+        audit_required=_audit_required(document, problems),
     )
     _check_ids(policy, problems)
     _check_shared_keys(policy, problems)
@@ -49,6 +50,18 @@ def _version(document: MappingNode, problems: Problems) -> None:
         problems.add(document.location, "the policy has no version (write version: 1)")
     elif not isinstance(node, ScalarNode) or node.text != "1":
         problems.add(node.location, "version must be 1, the only one this release knows")
+
+
+def _audit_required(document: MappingNode, problems: Problems) -> bool:
+    """Whether work is refused while the audit trail cannot be written."""
+    if (node := document.entries.get("audit")) is None:
+        return False
+    if (mapping := problems.mapping(node, "audit")) is None:
+        return False
+    problems.unknown_keys(mapping, ("on_failure",), "audit")
+    if (choice := mapping.entries.get("on_failure")) is None:
+        return False
+    return problems.choice(choice, ("refuse", "continue"), "on_failure") == "refuse"
 
 
 def _classes(document: MappingNode, rotation: Rotation, problems: Problems) -> dict[str, FieldClass]:

@@ -131,6 +131,7 @@ class Policy:
     trusted_functions: frozenset[tuple[str, str]] = frozenset()
     rotation: Rotation = field(default_factory=Rotation)
     keys: KeyRules = field(default_factory=KeyRules)
+    audit_required: bool = False  # without an audit trail, nothing is done with protected fields
 
     def fields(self) -> Iterator[Field]:
         for columns in self.tables.values():

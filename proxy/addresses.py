@@ -56,6 +56,17 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class SyslogAddress:
+    """Where a syslog server listens: `kind` is unix (then `where` is a path), udp or tcp."""
+
+    kind: str
+    where: str | Endpoint
+
+    def __str__(self) -> str:
+        return f"unix:{self.where}" if self.kind == "unix" else f"{self.kind}://{self.where}"
+
+
+@dataclass(frozen=True, slots=True)
 class ServerAddress:
     """How to reach a PostgreSQL server: hosts in the order to try them, and libpq's TLS settings.
 
@@ -132,6 +143,16 @@ def parse_listen(text: str) -> Endpoint:
     if not directory.startswith("/"):
         raise ValueError("a Unix socket is written unix:/directory")
     return Endpoint(directory.rstrip("/") or "/", _port(port))
+
+
+def parse_syslog(text: str) -> SyslogAddress:
+    """`unix:/dev/log`, `udp://host:514` or `tcp://host:601`. Raises ValueError for anything else."""
+    if text.startswith("unix:/"):
+        return SyslogAddress("unix", text.removeprefix("unix:"))
+    kind, separator, rest = text.partition("://")
+    if not separator or kind not in ("udp", "tcp"):
+        raise ValueError("must be unix:/path, udp://host:port or tcp://host:port")
+    return SyslogAddress(kind, _host_and_port(rest, 514 if kind == "udp" else 601))
 
 
 def parse_url(text: str, base: Path) -> ServerAddress:

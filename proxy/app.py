@@ -24,6 +24,8 @@ from policy.loader import load as load_policy
 from policy.model import Policy
 from proxy import log
 from proxy.admin import Admin
+from proxy.audit.assembly import check_trail, fingerprint, open_trail
+from proxy.audit.record import Event
 from proxy.certificates import frontend_tls, upstream_context
 from proxy.config import Config, ConfigError
 from proxy.errors import ServerError
@@ -45,10 +47,13 @@ from proxy.upstream import Upstream
 class App:
     """A worker. `provider` holds the master key: opened before the workers were forked."""
 
-    def __init__(self, config: Config, provider: Provider, metrics: Metrics) -> None:
+    def __init__(
+        self, config: Config, provider: Provider, metrics: Metrics, worker: int | None = None
+    ) -> None:
         self._config = config
         self._metrics = metrics
-        self._keys = key_manager(config, provider)
+        self._trail = open_trail(config.audit, metrics, worker)
+        self._keys = key_manager(config, provider, self._trail.key_event)
         self._policy = load_policy(config.policy)
         self._keys.trust.grace = self._policy.keys.grace
         self._watch = KeyWatch(self._keys, metrics, lambda: self._policy)
@@ -64,7 +69,7 @@ class App:
             self._make_session,
             self._make_catalogs,
         )
-        self._server = Server(settings(config), self._sessions, metrics)
+        self._server = Server(settings(config), self._sessions, metrics, self._trail)
         self._admin = Admin(metrics, self._problem)
         self._fingerprints = key_fingerprints(config)
         self._keeping: asyncio.Task[None] | None = None
@@ -76,6 +81,12 @@ class App:
 
         Keys that cannot be had now may be had later: nothing but protected values has to wait for them.
         """
+        self._trail.refuses = self._sessions.policy.audit_required
+        self._trail.note(
+            Event.STARTED,
+            config=fingerprint(self._config.path),
+            policy=fingerprint(self._config.policy),
+        )
         await self._keys.load(patient=True)
         self._watch.start()
         self._keeping = asyncio.create_task(keep(self._fingerprints, self._keys), name="pgveil fingerprints")
@@ -84,6 +95,7 @@ class App:
         await self._sessions.database(self._home)
         await self._admin.listen(admin_sockets)
         await self._server.listen(sockets)
+        await self._trail.start(self._keys)
         self._ready = True
 
     async def drain(self) -> None:
@@ -107,31 +119,40 @@ class App:
             await asyncio.gather(self._keeping, return_exceptions=True)
         await self._watch.close()
         await self._keys.close()
+        self._trail.note(Event.STOPPED)
+        await self._trail.close()
 
     async def reload(self) -> None:
         """Read policy and certificates again: both are taken over, or neither."""
         async with self._reloading:
             try:
                 new = settings(self._config)
-                policy = load_policy(self._config.policy)
+                read, policy = fingerprint(self._config.policy), load_policy(self._config.policy)
+                check_trail(self._config.audit, policy)
                 await self._sessions.replace_policy(policy)
             except DocumentError as error:
                 self._metrics.add("failed_reloads_total")
+                self._trail.note(Event.NOT_RELOADED)
                 for finding in error.findings:
                     log.event("not reloaded", level=logging.ERROR, finding=finding)
             except ServerError as error:
                 self._metrics.add("failed_reloads_total")
+                self._trail.note(Event.NOT_RELOADED)
                 log.event("not reloaded", level=logging.ERROR, finding=error.message)
             else:
                 self._server.settings = new
                 self._policy = policy
                 self._keys.trust.grace = policy.keys.grace
+                self._trail.refuses = policy.audit_required
+                self._trail.note(Event.RELOADED, policy=read)
                 self._metrics.add("reloads_total")
                 log.event("reloaded")
 
     def _problem(self) -> str | None:
         if self._server.draining:
             return "draining"
+        if (objection := self._trail.objection()) is not None:
+            return objection.message
         return self._keys.trust.unready if self._ready else "starting"
 
     def _make_catalogs(self, policy: Policy, changed: OnChange) -> Catalogs:
@@ -144,6 +165,7 @@ class App:
             user=request.user,
             parameters=request.parameters,
             max_message_size=self._config.max_message_size,
+            objection=self._trail.objection,
         )
         return LiveSession(context)
 
@@ -168,6 +190,7 @@ async def preflight(config: Config, provider: Provider) -> None:
     """
     settings(config)
     policy = load_policy(config.policy)
+    check_trail(config.audit, policy)
     keys = key_manager(config, provider)
     catalogs = Catalogs(connector(config.maintenance), policy, poll=0)
     try:
@@ -197,12 +220,13 @@ def run(
     sockets: list[socket.socket],
     admin_sockets: list[socket.socket],
     lifeline: int | None = None,
+    worker: int | None = None,
 ) -> None:
     """Run one worker until it has ended. It also ends when `lifeline`, a file descriptor, is at its end."""
 
     async def main() -> None:
         asyncio.get_running_loop().set_exception_handler(_log_exception)
-        app = App(config, provider, metrics)
+        app = App(config, provider, metrics, worker)
         try:
             await app.start(sockets, admin_sockets)
             log.event("ready")

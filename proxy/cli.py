@@ -29,6 +29,7 @@ COMMANDS = {
     "keys": "make and list keys",
     "rotate": "give fields, tables or the whole of it new keys; no row is rewritten",
     "status": "say how the keys are, and what remains to be done",
+    "audit": "say whether the audit trail is whole",
     "demo": "see it work: a PostgreSQL of its own, pgveil before it, and an ordinary application",
 }
 WITHOUT_CONFIG = {"demo"}  # it brings its own

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from crypto.providers.settings import SERVICES, ServiceSettings
 from policy.document import DocumentError, MappingNode, Node, Problems, ScalarNode, SequenceNode, suggestion
 from policy.loader import read_document
 from policy.model import Location
-from proxy.addresses import Endpoint, ServerAddress
+from proxy.addresses import Endpoint, ServerAddress, SyslogAddress
 from proxy.settings import PREFIX, SETTINGS, Reader, Setting
 
 # What Kubernetes puts into the environment of a pod beside a service that is called pgveil.
@@ -65,6 +65,17 @@ class Keys:
 
 
 @dataclass(frozen=True, slots=True)
+class Audit:
+    """Where the audit trail goes: `sink` is none, file, stdout or syslog."""
+
+    sink: str
+    file: Path
+    rotate_size: int
+    rotate_age: float
+    syslog: SyslogAddress
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """All settings. Times are in seconds, sizes in bytes; 0 connections means no limit."""
 
@@ -74,6 +85,7 @@ class Config:
     tls: Tls | None
     policy: Path
     keys: Keys
+    audit: Audit
     admin: Endpoint | None
     workers: int
     max_connections: int
@@ -83,6 +95,7 @@ class Config:
     catalog_poll: float
     log_level: str
     warnings: tuple[str, ...] = ()
+    path: Path | None = None
 
 
 def load(path: str | Path | None, environ: Mapping[str, str]) -> Config:
@@ -99,7 +112,7 @@ def load(path: str | Path | None, environ: Mapping[str, str]) -> Config:
             raise ConfigError(error.findings) from None
     warnings = _from_environment(environ, source)
     values = _Values(source, Reader(Path(path).absolute().parent if path else Path.cwd()), problems)
-    config = values.config(warnings)
+    config = replace(values.config(warnings), path=Path(path) if path is not None else None)
     problems.raise_any(ConfigError)
     return config
 
@@ -216,6 +229,7 @@ class _Values:
             listen=self.every("listen"),
             tls=self._tls(),
             keys=self._keys(),
+            audit=Audit(**{name: self.one(f"audit.{name}") for name in Audit.__slots__}),
             warnings=tuple(warnings),
         )
 

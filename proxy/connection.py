@@ -13,13 +13,14 @@ import secrets
 from typing import TYPE_CHECKING
 
 from proxy import log
+from proxy.audit.sessions import note_event, note_login_failed
 from proxy.errors import ProtocolViolation, ServerError
 from proxy.flow import Flow, Session
 from proxy.inbox import Inbox
 from proxy.session.authentication import Authentication, Legs, State, error_response
 from proxy.session.pipe import Pipe
 from proxy.session.startup import Answer, Begin, Cancel, SessionRequest, StartTLS, Startup
-from proxy.sockets import is_local, is_unix, keep_alive
+from proxy.sockets import is_local, is_unix, keep_alive, peer_host
 from proxy.tls import TLSTransport
 from proxy.upstream import Unreachable
 
@@ -172,6 +173,7 @@ class Connection:
                 return
             if authentication.state is State.FAILED:
                 self._server.metrics.add("failed_authentications_total")
+                self._login_failed(authentication.sqlstate)
                 raise Gone
             if authentication.state is State.NEEDS_SECRET:
                 await self._look_secret_up(authentication)
@@ -212,7 +214,8 @@ class Connection:
         """Hand both connections over to the flow. No await from here on, so that no byte is missed."""
         assert self._request is not None
         assert self._backend is not None
-        database = self._request.database
+        request, client, trail = self._request, peer_host(self._frontend), self._server.trail
+        database = request.database
         sessions = self._server.sessions
         self._server.metrics.add("sessions_total")
         self.flow = Flow(
@@ -221,6 +224,7 @@ class Connection:
             self._backend,
             fulfil=lambda request: sessions.fulfil(database, request),
             announce=lambda: sessions.announce(database),
+            note=lambda event: note_event(trail, request, client, event),
             crashed=lambda error: error_response(self._crashed(error)),
             ended=self._release,
         )
@@ -238,9 +242,14 @@ class Connection:
         """Tell the client why there is no session, and end."""
         self._server.metrics.add("refused_connections_total")
         log.event("connection refused", sqlstate=error.sqlstate, reason=error.message)
+        if error.sqlstate.startswith("28"):
+            self._login_failed(error.sqlstate)
         if not self._frontend.is_closing():
             self._frontend.write(error_response(error))
         self._end()
+
+    def _login_failed(self, sqlstate: str) -> None:
+        note_login_failed(self._server.trail, self._request, peer_host(self._frontend), sqlstate)
 
     def _end(self) -> None:
         """Close what there is, before there was a flow."""

@@ -6,6 +6,7 @@
     ├── InvalidValue            22xxx  a value does not fit the logical type
     ├── CannotOpen              XX001  a stored value is no ciphertext of its field, or was altered
     ├── KeysUnavailable         58000  the keys of a field cannot be had now
+    ├── AuditUnavailable        58000  the audit trail cannot be written, and the policy wants it to be
     ├── ProtocolViolation       08P01  a malformed frame; ends the session
     └── Shutdown                57P01  the proxy is draining; ends the session
 
@@ -48,9 +49,15 @@ class ServerError(Exception):
 
 
 class Refused(ServerError):
-    """The statement is refused; nothing of it was sent to the server."""
+    """The statement is refused; nothing of it was sent to the server.
+
+    For the audit trail: `field` is the column that it is about, `construct` what the statement does with it,
+    where that is known.
+    """
 
     sqlstate = "0A000"
+    field: str | None = None
+    construct: str | None = None
 
 
 class Outdated(Refused):
@@ -66,13 +73,24 @@ class InvalidValue(ServerError):
 
 
 class CannotOpen(ServerError):
-    """A stored value cannot be decrypted as its field. Says only that it failed."""
+    """A stored value cannot be decrypted as its field. Says only that it failed.
+
+    For the audit trail: `field` is the column, `key` the id of the key that the value names, in hexadecimal.
+    """
 
     sqlstate = "XX001"
+    field: str | None = None
+    key: str | None = None
 
 
 class KeysUnavailable(ServerError):
     """The key store or the master key's provider does not answer."""
+
+    sqlstate = "58000"
+
+
+class AuditUnavailable(ServerError):
+    """The audit trail cannot be written, and the policy refuses work with protected fields without it."""
 
     sqlstate = "58000"
 

@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from proxy.errors import ServerError
+from proxy.session.events import SecurityEvent
 from proxy.wire.frames import TERMINATE, frame
 
 LINGER = 60.0  # seconds that a peer has to take what was written before the end
@@ -35,6 +36,7 @@ class Session(Protocol):
 
     to_frontend: list[bytes]
     to_backend: list[bytes]
+    events: list[SecurityEvent]  # for the audit trail
     announce_ddl: bool  # DDL was committed: tell everybody who has the catalog in mind
 
     @property
@@ -62,6 +64,7 @@ class Flow:
 
     fulfil   does what `session.request` asks for; what it raises is handed to the session
     announce called when `session.announce_ddl` is set
+    note     told of each of `session.events`
     crashed  told of an exception that nobody expected; returns the ErrorResponse for the client
     ended    called at the very end
     """
@@ -74,6 +77,7 @@ class Flow:
         *,
         fulfil: Callable[[Any], Awaitable[None]],
         announce: Callable[[], None],
+        note: Callable[[SecurityEvent], None],
         crashed: Callable[[Exception], bytes],
         ended: Callable[[], None],
     ) -> None:
@@ -85,6 +89,7 @@ class Flow:
         self.from_backend = b""  # the last chunk, if it was short
         self._fulfil = fulfil
         self._announce = announce
+        self._note = note
         self._crashed = crashed
         self._ended = ended
         self._errand: asyncio.Task[None] | None = None
@@ -126,6 +131,10 @@ class Flow:
     def settle(self) -> None:
         """Everything that a call of the session may have left to do."""
         session = self.session
+        if session.events:
+            for event in session.events:
+                self._note(event)
+            session.events.clear()
         self._write_backend()
         if session.to_frontend:
             self._answered = self._frontend_full

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crypto.assembly import open_keystore, open_provider
+from crypto.events import Observer, unobserved
 from crypto.manager import KeyManager
 from crypto.private_file import Passphrase
 from crypto.providers import Provider
@@ -25,7 +26,7 @@ def master_key(keys: Keys, ask_passphrase: Passphrase | None) -> Provider:
     )
 
 
-def key_manager(config: Config, provider: Provider) -> KeyManager:
+def key_manager(config: Config, provider: Provider, observe: Observer = unobserved) -> KeyManager:
     """The manager of the keys that the configuration names; nothing is read yet.
 
     `provider` holds the master key. Raises ConfigError where a TLS file of the keystore's URL cannot be used.
@@ -39,7 +40,13 @@ def key_manager(config: Config, provider: Provider) -> KeyManager:
         except OSError as error:
             raise ConfigError([f"keys.keystore.url: {error.strerror or error} (a file for TLS)"]) from None
         keystore = open_keystore(provider, url=address.url.url(), schema=address.schema, tls=tls)
-    return KeyManager(keystore, provider, cache_ttl=config.keys.cache_ttl, cache_size=config.keys.cache_size)
+    return KeyManager(
+        keystore,
+        provider,
+        cache_ttl=config.keys.cache_ttl,
+        cache_size=config.keys.cache_size,
+        observe=observe,
+    )
 
 
 def key_fingerprints(config: Config) -> KeyFingerprints:

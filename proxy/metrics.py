@@ -40,6 +40,9 @@ METRICS = (
         "key_outage", "gauge", "1 while keystore or key service cannot be asked about the keys", shared=True
     ),
     Metric("key_outage_seconds", "gauge", "How long that has lasted", shared=True),
+    Metric("audit_records_total", "counter", "Records written to the audit trail"),
+    Metric("audit_lost_records_total", "counter", "Events that the audit trail had no room to wait for"),
+    Metric("audit_failing", "gauge", "Workers whose audit trail cannot be written now"),
 )
 _COLUMNS = {metric.name: column for column, metric in enumerate(METRICS)}
 _WIDTH = 8  # bytes of a number

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from crypto.columns import ColumnOpener
-from crypto.envelope import is_ascii, is_binary
+from crypto.envelope import from_ascii, is_ascii, is_binary, key_id
 from crypto.errors import DecryptionError, DestroyedKey, UnknownKey
 from crypto.keyring import Keyring
 from policy.binding import BoundField
@@ -96,11 +96,12 @@ class Openers:
                 except DestroyedKey as gone:
                     raise erased(field, gone) from None
                 except DecryptionError:
-                    raise cannot_open(field) from None
+                    raise cannot_open(field, self._named_key(raw)) from None
 
             return open_plainly
 
         def open_stored(raw: bytes) -> bytes:
+            inner = b""
             try:
                 inner = strip(raw) if strip is not None else raw
                 if plaintext is not None and not is_sealed(field, inner):
@@ -111,9 +112,17 @@ class Openers:
             except DestroyedKey as gone:
                 raise erased(field, gone) from None
             except (DecryptionError, ValueError):
-                raise cannot_open(field) from None
+                raise cannot_open(field, self._named_key(inner)) from None
 
         return open_stored
+
+    def _named_key(self, stored: bytes) -> str | None:
+        """The id, in hexadecimal, of the key that a value names which does not open; None if it has none."""
+        try:
+            found = key_id(from_ascii(stored) if is_ascii(stored) else stored)
+        except DecryptionError:
+            return None
+        return found.hex() if self.keyring.find(found) is not None else None
 
     def _plaintext(self, field: BoundField, wire_format: int) -> Transform:
         values, settings = codec(field.type), self.settings
@@ -195,10 +204,12 @@ def was_destroyed(field: BoundField, gone: DestroyedKey) -> CannotOpen:
     )
 
 
-def cannot_open(field: BoundField) -> CannotOpen:
-    """The one error of everything that does not open."""
-    return CannotOpen(
+def cannot_open(field: BoundField, key: str | None = None) -> CannotOpen:
+    """The one error of everything that does not open; `key` is for the audit trail only."""
+    error = CannotOpen(
         f'a stored value of protected column "{field.field}" cannot be decrypted',
         detail="It is plaintext, was altered, or belongs to another column.",
         hint="If the column still holds plaintext from before, write plaintext: allow in its policy.",
     )
+    error.field, error.key = str(field.field), key
+    return error

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from proxy import log
 from proxy.addresses import Endpoint
+from proxy.audit.trail import Trail
 from proxy.connection import Connection
 from proxy.flow import Session
 from proxy.inbox import Inbox
@@ -68,8 +69,11 @@ class Sessions(Protocol):
 class Server:
     """Accepts connections, and knows those that are open."""
 
-    def __init__(self, settings: Settings, sessions: Sessions, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: Settings, sessions: Sessions, metrics: Metrics, trail: Trail | None = None
+    ) -> None:
         self.settings = settings
+        self.trail = trail or Trail(None, metrics)
         self.sessions = sessions
         self.metrics = metrics
         self.draining = False

@@ -82,6 +82,7 @@ class LiveSessions:
         make: Callable[[SessionRequest, Database], Session],
         make_catalogs: Callable[[Policy, OnChange], Catalogs],
     ) -> None:
+        self.policy = policy
         self._keys = keys
         self._secrets = secrets
         self._home = home
@@ -154,6 +155,7 @@ class LiveSessions:
         except ServerError:
             await catalogs.close()
             raise
+        self.policy = policy
         old, self._catalogs = self._catalogs, catalogs
         for name, binding in new.items():
             self._changed(name, binding)

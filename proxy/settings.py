@@ -11,7 +11,14 @@ from urllib.parse import urlsplit
 
 from policy.document import suggestion
 from policy.durations import parse_duration
-from proxy.addresses import Endpoint, ServerAddress, parse_listen, parse_url
+from proxy.addresses import (
+    Endpoint,
+    ServerAddress,
+    SyslogAddress,
+    parse_listen,
+    parse_syslog,
+    parse_url,
+)
 
 PREFIX = "PGVEIL_"
 MESSAGE_LIMIT = 0x3FFFFFFF  # PostgreSQL's own (MaxAllocSize)
@@ -152,6 +159,10 @@ def _size(text: str, reader: Reader) -> int:
     return min(size, MESSAGE_LIMIT)
 
 
+def _syslog(text: str, reader: Reader) -> SyslogAddress:
+    return parse_syslog(text)
+
+
 SETTINGS: dict[str, Setting] = {
     setting.name: setting
     for setting in (
@@ -205,6 +216,11 @@ SETTINGS: dict[str, Setting] = {
         Setting("keys.keystore.schema", _name, "pgveil"),
         Setting("keys.cache_ttl", _duration, "300s"),
         Setting("keys.cache_size", _number(100, 10_000_000), "100000"),
+        Setting("audit.sink", _one_of("none", "file", "stdout", "syslog"), "none"),
+        Setting("audit.file", _path, "audit/audit.jsonl"),
+        Setting("audit.rotate_size", _size, "64MB"),
+        Setting("audit.rotate_age", _duration, "1d"),
+        Setting("audit.syslog", _syslog, "unix:/dev/log"),
         Setting("admin", _listen),
         Setting("workers", _number(1, 1024), "1"),
         Setting("max_connections", _number(0, 1_000_000), "0"),

@@ -32,6 +32,14 @@ def is_unix(transport: asyncio.BaseTransport) -> bool:
     return sock is not None and sock.family == socket.AF_UNIX
 
 
+def peer_host(transport: asyncio.BaseTransport) -> str:
+    """The address of the peer without its port; `local` over a Unix socket, nothing where it is gone."""
+    if is_unix(transport):
+        return "local"
+    peer = transport.get_extra_info("peername")
+    return str(peer[0]) if isinstance(peer, tuple) and peer else ""
+
+
 def is_local(transport: asyncio.BaseTransport) -> bool:
     """Whether the peer is on this very host: a Unix socket, or a loopback address."""
     if is_unix(transport):

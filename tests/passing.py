@@ -6,6 +6,7 @@ from typing import Any
 
 from proxy.errors import ServerError, Shutdown
 from proxy.session.authentication import error_response
+from proxy.session.events import SecurityEvent
 from proxy.session.startup import SessionRequest
 
 
@@ -15,6 +16,7 @@ class PassingSession:
     def __init__(self) -> None:
         self.to_frontend: list[bytes] = []
         self.to_backend: list[bytes] = []
+        self.events: list[SecurityEvent] = []
         self.request: Any = None
         self.reading = True
         self.closing = False
@@ -26,7 +28,8 @@ class PassingSession:
 
     @property
     def alert(self) -> bool:
-        return self.closing or self.announce_ddl or not self.reading or self.request is not None
+        asked = self.request is not None or bool(self.events)
+        return self.closing or self.announce_ddl or not self.reading or asked
 
     def frontend_received(self, data: bytes) -> None:
         self.idle = False

@@ -16,6 +16,7 @@ from policy import loader
 from policy.document import DocumentError
 from policy.types import TYPES
 from proxy import config as configuration
+from proxy.audit.record import EVENTS
 from proxy.cli import COMMANDS
 from proxy.metrics import METRICS
 from proxy.settings import SETTINGS
@@ -45,6 +46,11 @@ def test_every_metric_is_described_and_no_other() -> None:
     table = section((DOCS / "operations.md").read_text(), "Metrics")
     described = {code(row[0])[0]: row[1] for row in rows(table)}
     assert described == {f"pgveil_{metric.name}": metric.kind for metric in METRICS}
+
+
+def test_every_event_of_the_audit_trail_is_described_and_no_other() -> None:
+    table = section((DOCS / "audit.md").read_text(), "Events")
+    assert {event for row in rows(table) for event in code(row[0])} == set(EVENTS)
 
 
 def test_every_sqlstate_is_described_and_no_other() -> None:

@@ -81,6 +81,7 @@ TESTED_THROUGH = {
     "proxy/rotations.py": "tests/proxy/commands/test_rotate.py",
     "proxy/__main__.py": "tests/proxy_process.py",
     "proxy/commands/keys": "tests/proxy/commands/test_keys.py",
+    "proxy/commands/audited.py": "tests/integration/test_audit.py",
     "proxy/commands/holder.py": "tests/proxy/commands/test_keys.py",
     "proxy/commands/login.py": "tests/proxy/commands/test_guard.py",
     "proxy/commands/passphrases.py": "tests/proxy/commands/test_keys.py",

@@ -21,6 +21,7 @@ from crypto.rehearsal import Rehearsal
 from crypto.rotation import Rotator
 from policy.loader import load as load_policy
 from policy.model import Policy
+from proxy.audit.assembly import command_trail
 from proxy.commands.holder import open_holder
 from proxy.commands.passphrases import ask_passphrase
 from proxy.config import Config, load
@@ -74,29 +75,39 @@ def _usage(message: str) -> int:
 
 async def _rotate(args: argparse.Namespace, config: Config, policy: Policy) -> int:
     ask = cache(ask_passphrase)
-    manager = key_manager(config, open_holder(config.keys, ask))
-    done: list[dict[str, Any]] = []
-    try:
-        before = await manager.keystore.read()
-        if args.master or (args.all and isinstance(manager.provider, Versioned)):
-            master, row = await _rotate_master(args, config, manager, ask)
-            done.append(row)
-            if master is not manager.provider:
-                await manager.close()
-                manager = key_manager(config, master)
-        selection = _select(args, policy, before)
-        if selection.fields or selection.tables:
-            keystore = Rehearsal(manager.keystore) if args.dry_run else manager.keystore
-            rotator = Rotator(keystore, manager.provider, settle=0) if args.dry_run else manager.rotator()
-            if selection.tables:  # first, for new field keys to be made from new data keys
-                await rotator.tables(selection.tables, compromised=args.emergency)
-            if selection.fields:
-                await rotator.fields(selection.fields, compromised=args.emergency)
-            done += rows(selection, before, await keystore.read())
-    finally:
-        await manager.close()
+    async with command_trail(config, "rotate") as trail:
+        manager = key_manager(config, open_holder(config.keys, ask), trail.observe)
+        done: list[dict[str, Any]] = []
+        try:
+            if not args.dry_run:
+                await trail.begin(manager)
+            before = await manager.keystore.read()
+            if args.master or (args.all and isinstance(manager.provider, Versioned)):
+                master, row = await _rotate_master(args, config, manager, ask)
+                done.append(row)
+                if master is not manager.provider:
+                    await manager.close()
+                    manager = key_manager(config, master, trail.observe)
+            selection = _select(args, policy, before)
+            if selection.fields or selection.tables:
+                done += await _rotate_keys(args, manager, selection, before)
+        finally:
+            await manager.close()
     _report(done, selection.keyless, dry_run=args.dry_run, as_json=args.json)
     return FOUND if selection.keyless else DONE
+
+
+async def _rotate_keys(
+    args: argparse.Namespace, manager: KeyManager, selection: Selection, before: Records
+) -> list[dict[str, Any]]:
+    """What was done, or with --dry-run would be."""
+    keystore = Rehearsal(manager.keystore) if args.dry_run else manager.keystore
+    rotator = Rotator(keystore, manager.provider, settle=0) if args.dry_run else manager.rotator()
+    if selection.tables:  # first, for new field keys to be made from new data keys
+        await rotator.tables(selection.tables, compromised=args.emergency)
+    if selection.fields:
+        await rotator.fields(selection.fields, compromised=args.emergency)
+    return list(rows(selection, before, await keystore.read()))
 
 
 async def _rotate_master(
@@ -105,7 +116,7 @@ async def _rotate_master(
     """The provider to go on with, and what was done."""
     other = _other(args.to, config, ask) if args.to else None
     if args.finish and other is not None:
-        old, manager = manager.provider, key_manager(config, other)
+        old, manager = manager.provider, key_manager(config, other, manager.observe)
         provider, note = await MasterKey(config, manager, ask, dry_run=args.dry_run).finish(old)
         return provider, _master_row(None, provider, note)
     master = MasterKey(config, manager, ask, dry_run=args.dry_run)

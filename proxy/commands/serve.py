@@ -52,7 +52,8 @@ def _serve(config: Config, provider: Provider, reservation: Reservation, admin: 
         log.event("listening", address=address, workers=config.workers)
 
     def work(number: int, lifeline: int | None) -> None:
-        app.run(config, provider, metrics, reservation.sockets(), admin.sockets(), lifeline)
+        sockets = reservation.sockets(), admin.sockets()
+        app.run(config, provider, metrics, *sockets, lifeline, number if config.workers > 1 else None)
 
     def work_forked(number: int, lifeline: int) -> None:
         reservation.forget()

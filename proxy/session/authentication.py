@@ -81,6 +81,7 @@ class Authentication:
         self.to_frontend: list[bytes] = []
         self.to_backend: list[bytes] = [request.raw]
         self.state = State.RUNNING
+        self.sqlstate = ""  # of the error that it has failed with
         self.frontend_rest = b""
         self.backend_rest = b""
         self._legs = legs
@@ -122,6 +123,7 @@ class Authentication:
         """Tell the client, and end."""
         if self.state not in (State.DONE, State.FAILED):
             self.state = State.FAILED
+            self.sqlstate = error.sqlstate
             self.to_frontend.append(error_response(error))
 
     def _guarded(self, step: Callable[[], None]) -> None:
@@ -174,6 +176,7 @@ class Authentication:
         self.to_frontend.append(message)
         if kind == ERROR_RESPONSE:
             self.state = State.FAILED
+            self.sqlstate = backend.ErrorResponse.parse(body).fields.get("C", b"").decode("ascii", "replace")
 
     def _authentication(self, message: bytes, request: login.Authentication) -> None:
         self._check_protocol()

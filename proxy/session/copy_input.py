@@ -88,6 +88,7 @@ class CopyInput:
     def _refuse(self, error: ServerError, copy_in: CopyTransformer) -> bytes:
         """The rows before the one that is wrong go to the server, which may find an error in one of them."""
         state = self._state
+        state.note(error)
         state.end_copy()
         self._refused, self._outstanding = state.replies[0], len(state.replies)
         self._refused.copy_error = state.error_response(error)

@@ -5,7 +5,7 @@ Each handler gives what is sent for its message: None as it came, empty nothing.
 
 from __future__ import annotations
 
-from proxy.errors import ProtocolViolation, ServerError
+from proxy.errors import AuditUnavailable, ProtocolViolation, ServerError
 from proxy.protector import MissingKey, wire_oid
 from proxy.session.binds import Sealed, sealed_bind
 from proxy.session.bodies import STATEMENT, STRUCT_ERRORS, formats_of, named, read, string
@@ -92,6 +92,10 @@ class ExtendedQuery:
                 self._planning.confirm(statement)
             except ServerError as error:
                 return self._poison(Kind.BIND, error)
+        try:
+            state.require_trail(statement.plan)
+        except AuditUnavailable as error:
+            return self._poison(Kind.BIND, error)
         if portal:  # the next one without a name takes its place; those with names end with the transaction
             state.unsettled = True
         if statement.plain:

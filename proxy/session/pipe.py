@@ -6,6 +6,7 @@ For physical replication, on which the server takes no SQL.
 from __future__ import annotations
 
 from proxy.errors import ServerError
+from proxy.session.events import SecurityEvent
 
 
 class Pipe:
@@ -19,6 +20,7 @@ class Pipe:
     def __init__(self) -> None:
         self.to_frontend: list[bytes] = []
         self.to_backend: list[bytes] = []
+        self.events: list[SecurityEvent] = []
         self.closing = False
         self.announce_ddl = False
 

@@ -88,6 +88,7 @@ class Planning:
                 self._ask_for(looked_for)
             if not planned.plan.plain:
                 require_copies(state, planned.plan)
+                state.require_trail(planned.plan)
             return planned
         except UnknownRelations as unknown:
             # what was looked for may bring up more, where somebody else has had it read meanwhile

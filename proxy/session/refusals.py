@@ -13,6 +13,7 @@ _BEFORE_EXECUTION = ("08P01", "26000", "34000")  # what the server finds before 
 
 def refusal(state: State, error: ServerError) -> ErrorResponse:
     """The client's error; in a failed transaction all that is executed has the same one."""
+    state.note(error)
     failed = state.status == _FAILED and not state.replies
     if failed and error.sqlstate not in _BEFORE_EXECUTION:
         error = ServerError(

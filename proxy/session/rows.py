@@ -121,7 +121,9 @@ class ResultRows:
             return  # it has come meanwhile; the next try takes the new snapshot
         if self._asked == key_id:
             self._asked = b""
-            raise CannotOpen("a stored value names an encryption key that does not exist")
+            missing = CannotOpen("a stored value names an encryption key that does not exist")
+            missing.key = key_id.hex()
+            raise missing
         self._asked = key_id
         self._state.ask(FetchKeys(key_id=key_id), self._resume)
         raise Hold
@@ -132,6 +134,7 @@ class ResultRows:
         Raises the error where the session has to end with it.
         """
         state = self._state
+        state.note(error)
         self.discarding = True
         self.copy_out = None
         head = state.replies[0] if state.replies else None

@@ -1,7 +1,7 @@
 """A session: bytes of either side in, bytes for either side out. No sockets, no clock.
 
 The two directions stand in `frontend.py` and `backend.py`, with the rules that each keeps; what they share
-is in `state.py`. The shell drains `to_frontend` and `to_backend` after every call.
+is in `state.py`. The shell drains `to_frontend`, `to_backend` and `events` after every call.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ class Session:
         self._shutting_down = False
         self.to_frontend = self._state.to_frontend
         self.to_backend = self._state.to_backend
+        self.events = self._state.events
 
     # --- what the shell looks at ------------------------------------------------------------------------
 
@@ -79,6 +80,7 @@ class Session:
         return (
             state.closing
             or state.announce_ddl
+            or bool(state.events)
             or self._frontend.waiting
             or len(state.replies) >= OUTSTANDING
             or bool(state.requests)

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from crypto.keyring import Keyring
-from proxy.errors import ServerError
+from proxy.errors import AuditUnavailable, ServerError
 from proxy.openers import Openers
 from proxy.protector import Protector
 from proxy.session.copy import CopyTransformer
+from proxy.session.events import SecurityEvent, event_of
 from proxy.session.inquiry import Answer, Inquiry
 from proxy.session.names import Names
 from proxy.session.replies import SYNC, Replies
@@ -35,6 +36,7 @@ class SessionContext:
     """What a session is given: where plans and keys come from, and how it was started.
 
     `planner` and `keyring` give the current snapshots. `parameters` are those of the StartupMessage.
+    `objection` is the error that work with protected fields has to get now, if there is one.
     """
 
     planner: Callable[[], Planner]
@@ -42,6 +44,7 @@ class SessionContext:
     user: str
     parameters: Mapping[str, str] = field(default_factory=dict)
     max_message_size: int = LARGE
+    objection: Callable[[], AuditUnavailable | None] = lambda: None
 
 
 class State:
@@ -55,6 +58,7 @@ class State:
         self.names = Names()
         self.status = ord("I")  # of the transaction, as ReadyForQuery says, or what has ended it since
         self.requests: deque[tuple[Request, Resume]] = deque()  # the first one is being done
+        self.events: list[SecurityEvent] = []  # for the audit trail
         self.closing = False
         self.announce_ddl = False
         self.spoiled = (
@@ -229,6 +233,16 @@ class State:
         self.requests.append((request, resume))
 
     # --- errors -----------------------------------------------------------------------------------------
+
+    def note(self, error: ServerError) -> None:
+        """Have the audit trail told of an error, if that is of concern to it."""
+        if (event := event_of(error)) is not None:
+            self.events.append(event)
+
+    def require_trail(self, plan: TextPlan) -> None:
+        """Raise AuditUnavailable where a plan must not be carried out without the audit trail."""
+        if plan.protects and (objection := self.context.objection()) is not None:
+            raise objection
 
     def error_response(self, error: ServerError) -> ErrorResponse:
         return ErrorResponse.of(

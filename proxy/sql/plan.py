@@ -309,6 +309,7 @@ class TextPlan:
         init=False
     )  # its results hold nothing protected, and it changes nothing of the session
     in_order: bool = field(init=False)  # the server's parameters are the client's, one by one
+    protects: bool = field(init=False)  # values of fields are sealed by it, or opened
 
     @property
     def first(self) -> StatementPlan:
@@ -322,6 +323,11 @@ class TextPlan:
         object.__setattr__(self, "plain", untouched and quiet)
         sources = [wire.source for wire in self.parameters or ()]
         object.__setattr__(self, "in_order", sources == list(range(self.client_parameters)))
+        opened = any(statement.results or statement.copy for statement in self.statements)
+        sealed = any(wire.role for wire in self.parameters or ()) or any(
+            part.role or part.elements for part in self.template or () if isinstance(part, Slot)
+        )
+        object.__setattr__(self, "protects", opened or sealed)
 
 
 PLAIN_STATEMENT = StatementPlan()

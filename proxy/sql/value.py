@@ -121,11 +121,13 @@ HINTS = {
 def refuse(field: BoundField, construct: str, hint: str | None = None, detail: str | None = None) -> NoReturn:
     """Refuse what a field's mode cannot do."""
     name = f"{field.field.schema}.{field.field.table}.{field.field.column}"
-    raise Refused(
+    refused = Refused(
         f'{construct} is not possible on protected column "{name}"',
         detail=detail or f"The column is encrypted with mode {field.field.mode.value}.",
         hint=hint,
     )
+    refused.field, refused.construct = name, construct
+    raise refused
 
 
 def in_order(fields: Iterable[BoundField]) -> list[BoundField]:

@@ -161,3 +161,21 @@ def test_a_value_whose_key_was_destroyed(tmp_path: Path, of_class: str, of_colum
 @pytest.mark.parametrize("written", ["", "yes", "~", "[null]"])
 def test_a_word_that_says_nothing_of_destroyed_values(tmp_path: Path, written: str) -> None:
     assert "destroyed" in finding(tmp_path, f"  t: {{a: {{class: random, destroyed: {written}}}}}\n")
+
+
+@pytest.mark.parametrize(("written", "required"), [("refuse", True), ("continue", False)])
+def test_whether_work_needs_an_audit_trail(tmp_path: Path, written: str, required: bool) -> None:
+    tables = f"  users: {{a: random}}\naudit: {{on_failure: {written}}}\n"
+    assert policy_of(tmp_path, tables).audit_required is required
+
+
+@pytest.mark.parametrize(
+    ("audit", "message"),
+    [
+        ("{on_failure: ignore}", "7:21: on_failure 'ignore' must be one of continue, refuse"),
+        ("{on_failures: refuse}", "7:9: unknown key 'on_failures' in audit (did you mean 'on_failure'?)"),
+        ("refuse", "7:8: audit must be a mapping (key: value)"),
+    ],
+)
+def test_an_audit_that_is_misspelt(tmp_path: Path, audit: str, message: str) -> None:
+    assert finding(tmp_path, f"  users: {{a: random}}\naudit: {audit}\n") == message

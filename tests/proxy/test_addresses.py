@@ -10,7 +10,14 @@ import asyncpg
 import psycopg.conninfo
 import pytest
 
-from proxy.addresses import Endpoint, ServerAddress, parse_listen, parse_url
+from proxy.addresses import (
+    Endpoint,
+    ServerAddress,
+    SyslogAddress,
+    parse_listen,
+    parse_syslog,
+    parse_url,
+)
 from tests.postgres import make_certificates
 
 BASE = Path("/etc/pgveil")
@@ -163,3 +170,25 @@ def test_each_mode_checks_what_it_says(tmp_path: Path) -> None:
 def test_a_certificate_that_is_not_there_is_an_error_of_the_file() -> None:
     with pytest.raises(FileNotFoundError):
         server("postgresql://db?sslmode=verify-ca&sslrootcert=none.crt").tls_context()
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("unix:/dev/log", SyslogAddress("unix", "/dev/log")),
+        ("udp://logs.example", SyslogAddress("udp", Endpoint("logs.example", 514))),
+        ("tcp://[::1]:6514", SyslogAddress("tcp", Endpoint("::1", 6514))),
+        ("tcp://logs.example", SyslogAddress("tcp", Endpoint("logs.example", 601))),
+    ],
+)
+def test_a_syslog_server(text: str, address: SyslogAddress) -> None:
+    assert parse_syslog(text) == address
+    assert parse_syslog(str(address)) == address
+
+
+@pytest.mark.parametrize(
+    "text", ["", "logs.example", "unix:log", "http://logs.example", "tcp://", "udp://a:0"]
+)
+def test_what_is_no_syslog_server(text: str) -> None:
+    with pytest.raises(ValueError):
+        parse_syslog(text)

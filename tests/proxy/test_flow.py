@@ -10,6 +10,7 @@ import pytest
 from proxy import flow as flow_module
 from proxy.errors import ServerError
 from proxy.flow import Flow
+from proxy.session.events import SecurityEvent, ValueNotOpened
 from tests.passing import PassingSession
 
 TERMINATE = b"X\0\0\0\x04"
@@ -75,6 +76,7 @@ class Stage:
         self.granted = asyncio.Event()
         self.error: Exception | None = None
         self.announced = 0
+        self.noted: list[SecurityEvent] = []
         self.ended = 0
         self.flow = Flow(
             self.session,
@@ -82,6 +84,7 @@ class Stage:
             self.backend,
             fulfil=self.fulfil,
             announce=self.announce,
+            note=self.noted.append,
             crashed=lambda error: b"crashed: " + type(error).__name__.encode(),
             ended=self.end,
         )
@@ -110,6 +113,13 @@ async def stage() -> Stage:
     stage = Stage()
     stage.flow.start(b"", b"")
     return stage
+
+
+async def test_events_for_the_audit_trail_are_handed_on_once(stage: Stage) -> None:
+    stage.session.events.append(ValueNotOpened("public.users.email", None))
+    stage.client(b"now")
+    stage.server(b"then")
+    assert stage.noted == [ValueNotOpened("public.users.email", None)]
 
 
 async def test_one_chunk_is_one_write(stage: Stage) -> None:

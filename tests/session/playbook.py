@@ -21,6 +21,7 @@ from crypto.keyring import FieldKey, Keyring
 from crypto.keyset import KeyState
 from policy.binding import BoundField
 from policy.types import LogicalType
+from proxy.errors import AuditUnavailable
 from proxy.openers import Openers, Transform
 from proxy.protector import Protector
 from proxy.session.session import Session, SessionContext
@@ -315,7 +316,15 @@ class Playbook:
     ) -> None:
         self.planner = Planner(world())
         self.keys = keys
-        context = SessionContext(lambda: self.planner, lambda: self.keys, "app", parameters or {}, **limits)
+        self.objection: AuditUnavailable | None = None
+        context = SessionContext(
+            lambda: self.planner,
+            lambda: self.keys,
+            "app",
+            parameters or {},
+            objection=lambda: self.objection,
+            **limits,
+        )
         self.session = Session(context)
         self._raw_to_server = self._raw_to_client = b""
         assert self.server(ready()) == ["ReadyForQuery I"]

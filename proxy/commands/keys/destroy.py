@@ -16,10 +16,10 @@ from policy.model import Policy
 from policy.names import with_schema
 from proxy import config, introspect, sealed_rows
 from proxy.addresses import ServerAddress
+from proxy.commands.audited import audited
 from proxy.commands.holder import open_holder
 from proxy.commands.login import login
 from proxy.config import Config
-from proxy.keys import key_manager
 from proxy.sealed_rows import Sealed
 
 DONE, FOUND, USAGE = 0, 1, 2
@@ -122,11 +122,8 @@ async def _destroy(config: Config, doomed: Doomed, search: _Search, *, shred: bo
         if not shred:
             await _refuse_while_rows_exist(search, keys)
 
-    manager = key_manager(config, open_holder(config.keys))
-    try:
+    async with audited(config, open_holder(config.keys), "keys destroy") as manager:
         gone = await destroy(manager.keystore, doomed, may_go, observe=manager.observe)
-    finally:
-        await manager.close()
     for record in gone:
         print(f"destroyed: {record}")
     print(

@@ -13,10 +13,10 @@ from crypto.events import KeyEvent
 from crypto.export_file import ExportFile
 from crypto.plain_keys import PlainKey, gather
 from crypto.private_file import passphrase_from
+from proxy.commands.audited import audited
 from proxy.commands.holder import open_holder
 from proxy.commands.passphrases import new_passphrase
 from proxy.config import Config, load
-from proxy.keys import key_manager
 
 DONE, USAGE = 0, 2
 
@@ -55,16 +55,14 @@ def _misused(message: str) -> int:
 
 
 async def _export(args: argparse.Namespace, config: Config) -> int:
-    manager = key_manager(config, open_holder(config.keys))
-    try:
+    async with audited(config, open_holder(config.keys), "keys export") as manager:
         records = await manager.keystore.read()
         keys = await gather(records, manager.provider, manager.keystore.location)
-        _seal(args, keys)
+        try:
+            _seal(args, keys)
+        except ValueError as error:
+            return _misused(str(error))
         manager.observe(KeyEvent.EXPORTED, None, {"keys": len(keys), "file": str(args.out)})
-    except ValueError as error:
-        return _misused(str(error))
-    finally:
-        await manager.close()
     print(f"{args.out}: {len(keys)} keys of {manager.keystore.location}")
     print(
         "Whoever opens it has every key: keep it apart from the database, and from its passphrase or shares."

@@ -11,10 +11,10 @@ from crypto import export_file
 from crypto.key_import import restore
 from crypto.plain_keys import PlainKey
 from crypto.private_file import passphrase_from, read_private
+from proxy.commands.audited import audited
 from proxy.commands.holder import open_holder
 from proxy.commands.passphrases import ask_passphrase
-from proxy.config import load
-from proxy.keys import key_manager
+from proxy.config import Config, load
 
 DONE = 0
 
@@ -35,22 +35,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    config = load(args.config, os.environ)
-    manager = key_manager(config, open_holder(config.keys))
-    keys = _open(args)
+    return asyncio.run(_import(load(args.config, os.environ), args))
 
-    async def run() -> int:
-        try:
-            done = await restore(manager.keystore, manager.provider, keys, observe=manager.observe)
-        finally:
-            await manager.close()
-        print(
-            f"{manager.keystore.location}: {done.added} keys added, {done.present} there already,"
-            f" {done.advanced} of these in a later state now"
-        )
-        return DONE
 
-    return asyncio.run(run())
+async def _import(config: Config, args: argparse.Namespace) -> int:
+    provider, keys = open_holder(config.keys), _open(args)
+    async with audited(config, provider, "keys import") as manager:
+        done = await restore(manager.keystore, manager.provider, keys, observe=manager.observe)
+    print(
+        f"{manager.keystore.location}: {done.added} keys added, {done.present} there already,"
+        f" {done.advanced} of these in a later state now"
+    )
+    return DONE
 
 
 def _open(args: argparse.Namespace) -> tuple[PlainKey, ...]:

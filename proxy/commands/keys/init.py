@@ -14,11 +14,12 @@ from crypto.keystore_table import TableKeystore
 from crypto.manager import KeyManager
 from crypto.private_file import passphrase_from
 from crypto.providers import Creatable, Provider, local
+from proxy.commands.audited import audited
 from proxy.commands.holder import open_holder
 from proxy.commands.passphrases import new_passphrase
 from proxy.config import Config, Keys, load
 from proxy.key_fingerprints import Unreadable
-from proxy.keys import key_fingerprints, key_manager
+from proxy.keys import key_fingerprints
 
 DONE, FOUND = 0, 1
 
@@ -50,12 +51,8 @@ async def _init(config: Config, args: argparse.Namespace) -> int:
         provider, master, made = await _local(config.keys, sealed=args.sealed)
     else:
         provider, master, made = await _service(config.keys, create_secret=args.create_secret)
-    manager = key_manager(config, provider)
-    try:
-        await manager.create()
+    async with audited(config, provider, "keys init", create=True) as manager:
         remembered, doubt = (None, None) if args.no_fingerprints else await _remember(config, manager)
-    finally:
-        await manager.close()
     print(f"master key  {master}")
     print(f"keystore    {manager.keystore.location}: ready")
     if remembered is not None:

@@ -135,7 +135,7 @@ def test_status_finds_altered_rows_and_used_up_keys_of_a_table(site: Site, datab
     code, output, _ = site.run("status")
     assert code == 1
     assert "problem     fek 'renamed' version 1 does not open: its record was altered" in output
-    told = f"problem     fek '{QUERY.name}' version 1 has encrypted {WARN_AT} values: give its field a class"
+    told = f"problem     fek '{QUERY.name}' version 1 has encrypted {WARN_AT} values: it needs a new version: pgveil rotate"
     assert told in output
 
 
