@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import os
 import re
 from collections.abc import Sequence
@@ -83,12 +84,12 @@ def _own_files(config: Config) -> list[Path]:
 
 
 def _in_order(files: Sequence[Path]) -> list[Path]:
-    """By the number of each file's first record; those that begin with none come first."""
+    """By the number of each file's first record; what begins with none was just begun, and comes last."""
 
-    def number(file: Path) -> int:
+    def number(file: Path) -> float:
         with file.open("rb") as lines:
             record = parse(next(lines, b"").rstrip(b"\n"))
-        return record.seq if record is not None else 0
+        return record.seq if record is not None else math.inf
 
     return sorted(files, key=number)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import resource
 import signal
@@ -9,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +125,7 @@ def test_what_a_session_does_and_never_a_value(database18: Database, veil: Veils
     assert report["records"] == len(records(proxy))
 
 
-def test_a_flood_is_a_count(database18: Database, veil: Veils) -> None:
+def test_each_of_many_refusals_is_counted(database18: Database, veil: Veils) -> None:
     proxy = veil(database18, POLICY, audit=FILE)
     proxy.execute(TABLE)
     with proxy.connect() as connection:
@@ -132,7 +134,6 @@ def test_a_flood_is_a_count(database18: Database, veil: Veils) -> None:
     proxy.stop()
     found = [record for record in records(proxy) if record["event"] == "statement refused"]
     assert sum(record.get("count", 1) for record in found) == 200
-    assert len(found) < 100
     assert verify(proxy)["findings"] == []
 
 
@@ -155,34 +156,35 @@ class Load:
             thread.join()
 
     def _run(self, client: int) -> None:
-        number = 0
+        functions = itertools.cycle(("lower", "upper", "length", "md5", "reverse", "ascii", "initcap"))
         while not self._ended.is_set():
-            try:
-                with self._proxy.connect() as connection:
-                    while not self._ended.is_set():
-                        number += 1
-                        with pytest.raises(psycopg.errors.FeatureNotSupported):
-                            connection.execute(
-                                f"SELECT max(email) AS c{client}_{number}, f{number}(note) FROM people"
-                            )
-            except psycopg.OperationalError:
-                continue
+            with (
+                suppress(psycopg.OperationalError, psycopg.InterfaceError),
+                self._proxy.connect() as connection,
+            ):
+                while not self._ended.is_set():
+                    with pytest.raises(psycopg.errors.FeatureNotSupported):
+                        connection.execute(f"SELECT {next(functions)}(email) FROM people")
 
 
 def test_workers_that_are_killed_leave_a_trail_that_is_whole(database18: Database, veil: Veils) -> None:
     """Two of them write one chain in files of a few records; one after the other dies in the middle of it."""
-    small = {**FILE, "rotate_size": "4kB"}
+    small = {**FILE, "rotate_size": "2kB"}
     proxy = veil(database18, POLICY, audit=small, workers=2)
     proxy.execute(TABLE)
     assert proxy.process is not None
-    killed = 0
+    parent, killed, deadline = psutil.Process(proxy.process.pid), 0, time.monotonic() + 60
     with Load(proxy):
-        for _ in range(8):
-            time.sleep(0.4)
-            for worker in psutil.Process(proxy.process.pid).children()[:1]:
-                worker.kill()
-                killed += 1
-    assert killed >= 3
+        while killed < 6 or len(list(trail_of(proxy).parent.glob("audit.jsonl.0*"))) < 3:
+            assert time.monotonic() < deadline
+            time.sleep(0.3)
+            with suppress(psutil.NoSuchProcess):
+                for worker in parent.children()[: killed < 6]:
+                    worker.kill()
+                    killed += 1
+    assert proxy.stop() == 0
+    assert verify(proxy)["findings"] == []
+    proxy.start()  # which goes on wherever the last one was killed
     assert proxy.stop() == 0
     report = verify(proxy)
     assert report["findings"] == []
@@ -190,17 +192,18 @@ def test_workers_that_are_killed_leave_a_trail_that_is_whole(database18: Databas
     found = records(proxy)
     assert sum(record["event"] == "started" for record in found) > 2
     assert [record["seq"] for record in found] == list(range(1, len(found) + 1))
-    assert {record.get("worker") for record in found} >= {0, 1}
+    assert {record.get("worker") for record in found} == {0, 1, None}
 
     # An edit of any of the files shows.
     first = Path(report["files"][0])
     content = first.read_bytes()
-    first.write_bytes(content.replace(b'"actor":"postgres"', b'"actor":"nobody"', 1))
+    first.write_bytes(content.replace(b'"event":"command run"', b'"event":"command ran"'))
     assert verify(proxy)["findings"]
     first.write_bytes(content)
     assert verify(proxy, "--contains", f"{found[5]['seq']}:{found[5]['mac']}")["findings"] == []
-    trail_of(proxy).write_bytes(trail_of(proxy).read_bytes()[:-700])
-    assert any("missing at the end" in finding for finding in verify(proxy)["findings"])
+    trail_of(proxy).write_bytes(b"".join(trail_of(proxy).read_bytes().splitlines(keepends=True)[:-1]))
+    findings = verify(proxy)["findings"]
+    assert any("missing at the end" in finding for finding in findings), findings
 
 
 def limit_files(proxy: Veil, size: int | None) -> None:

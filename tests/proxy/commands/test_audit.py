@@ -70,6 +70,15 @@ def test_the_file_and_its_head_are_emptied(trail: Path, capsys: pytest.CaptureFi
     assert "0 records" in capsys.readouterr().out
 
 
+def test_a_file_that_has_no_record_yet(trail: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """So a writer leaves it that is killed; that somebody has emptied it only the head can tell."""
+    trail.write_bytes(b"")
+    capsys.readouterr()
+    assert run(trail.parent.parent, "audit", "verify", "--json") == 1
+    [finding] = json.loads(capsys.readouterr().out)["findings"]
+    assert finding.endswith("missing at the end")
+
+
 def test_one_file_of_it(trail: Path, capsys: pytest.CaptureFixture[str]) -> None:
     old = min(trail.parent.glob("audit.jsonl.0*"))
     assert run(trail.parent.parent, "audit", "verify", str(old)) == 0
