@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from crypto.errors import CryptoError
 from crypto.keystore import Records
 from crypto.manager import KeyManager
 from crypto.private_file import Passphrase
@@ -85,12 +86,15 @@ async def _rotate(args: argparse.Namespace, config: Config, policy: Policy) -> i
             if args.master or (args.all and isinstance(manager.provider, Versioned)):
                 master, row = await _rotate_master(args, config, manager, ask)
                 done.append(row)
-                if master is not manager.provider:
+                if master is not manager.provider and not args.dry_run:
                     await manager.close()
                     manager = key_manager(config, master, trail.observe)
             selection = _select(args, policy, before)
             if selection.fields or selection.tables:
                 done += await _rotate_keys(args, manager, selection, before)
+        except CryptoError:
+            _report(done, (), dry_run=args.dry_run, as_json=args.json)  # what was done before that stays done
+            raise
         finally:
             await manager.close()
     _report(done, selection.keyless, dry_run=args.dry_run, as_json=args.json)
@@ -173,7 +177,7 @@ def _report(done: list[dict[str, Any]], keyless: Iterable[str], *, dry_run: bool
     for name in keyless:
         print(f"{name} has no key yet: its first value makes one")
     if not (done or keyless):
-        print("there is no key yet")
+        print("nothing was rotated")
     if dry_run:
         print("nothing was changed")
 

@@ -7,7 +7,6 @@ import base64
 import json
 import re
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -17,8 +16,8 @@ from crypto.assembly import open_manager
 from crypto.manager import KeyNeed
 from crypto.nonces import WARN_AT
 from crypto.providers import local
-from proxy import cli
 from tests.postgres import Database
+from tests.proxy.commands.site import Site, use
 
 EMAIL = KeyNeed("public.users.email", "public.users", "aes-siv")
 QUERY = KeyNeed("public.conversations.user_query", "public.conversations", "aes-256-gcm")
@@ -29,58 +28,11 @@ def quick_scrypt(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(master_key_file, "SCRYPT_N", 1 << 10)
 
 
-@dataclass
-class Site:
-    """A directory with a configuration, and a person who types commands in it."""
-
-    directory: Path
-    capsys: pytest.CaptureFixture[str]
-
-    @property
-    def key_file(self) -> Path:
-        return self.directory / "keys" / "master.key"
-
-    @property
-    def keystore(self) -> Path:
-        return self.directory / "keys" / "keystore.json"
-
-    def configure(self, keys: str) -> None:
-        (self.directory / "pgveil.yaml").write_text(
-            "upstream: postgresql://127.0.0.1:5432\n"
-            "maintenance: postgresql://pgveil@127.0.0.1:5432/app\n"
-            f"keys: {keys}\n"
-        )
-
-    def run(self, *arguments: str) -> tuple[int, str, str]:
-        """Exit code, output and errors of `pgveil keys`."""
-        action, *options = arguments
-        config = str(self.directory / "pgveil.yaml")
-        code = cli.main(["keys", "--config", config, action, *options])
-        output = self.capsys.readouterr()
-        return code, output.out, output.err
-
-
 @pytest.fixture
 def site(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Site:
     site = Site(tmp_path, capsys)
     site.configure("{keystore: {file: keys/keystore.json}}")
     return site
-
-
-def use(site: Site, *needs: KeyNeed) -> None:
-    """What a proxy does with its keys."""
-
-    async def run() -> None:
-        manager = open_manager(key_file=site.key_file, keystore_file=site.keystore)
-        await manager.load()
-        ring = await manager.ensure(needs)
-        for need in needs:
-            key = ring.active(need.name, need.algorithm)
-            assert key is not None
-            key.sealer("text")(b"value")
-        await manager.close()
-
-    asyncio.run(run())
 
 
 def test_init_makes_both_files_and_tells_to_back_them_up(site: Site) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -170,6 +171,27 @@ def test_another_keystore_is_no_place_for_its_keys(site: KeySite) -> None:
     code, _, errors = site.run("rotate", "--master", "--to", str(other / "pgveil.yaml"))
     assert code == 2
     assert "names another keystore" in errors
+
+
+def test_an_emergency_with_another_master_key_can_be_rehearsed(site: KeySite) -> None:
+    site.sealed()
+    before = site.records()
+    master_key_file.create(site.directory / "new.key")
+    site.configure("new.yaml", "new.key")
+    other = str(site.directory / "new.yaml")
+    code, output, _ = site.run("rotate", "--master", "--to", other, "--emergency", "--dry-run")
+    assert code == 0
+    assert "public.users.note  aes-256-gcm" in output
+    assert site.records() == before
+
+
+def test_what_was_done_before_a_failure_is_told(site: KeySite) -> None:
+    site.sealed()
+    site.change(lambda r: replace(r, key_hash=bytes(32)) if r.name == NOTE.name else r)
+    code, output, errors = site.run("rotate", "--master", "--emergency")
+    assert code == 2
+    assert "master  local:" in output
+    assert "'public.users.note' version 1 does not open" in errors
 
 
 @pytest.mark.parametrize(
