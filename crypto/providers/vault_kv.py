@@ -20,6 +20,15 @@ from crypto.providers.vault_session import VaultSession
 from crypto.secret import Secret
 
 
+# Errors of an attribute, too: isinstance() with a Protocol asks (in Python 3.11) whether the attribute is there.
+class _Unread(ProviderUnavailable, AttributeError):
+    """The reference is not known yet."""
+
+
+class _Refused(ProviderError, AttributeError):
+    """The reference cannot be known."""
+
+
 class KvProvider(Secret):
     """Wraps in this process. Until the key could be read once, its reference is not known either."""
 
@@ -40,7 +49,9 @@ class KvProvider(Secret):
     def reference(self) -> str:
         """Raises ProviderError as long as the key could not be read."""
         if self._local is None:
-            raise self._failure or ProviderUnavailable(f"vault-kv:{self._place}: has not been read yet")
+            if isinstance(self._failure, ProviderUnavailable) or self._failure is None:
+                raise _Unread(str(self._failure or f"vault-kv:{self._place}: has not been read yet"))
+            raise _Refused(str(self._failure))
         return self._named(self._local)
 
     async def wrap(self, key: bytes, context: bytes) -> bytes:

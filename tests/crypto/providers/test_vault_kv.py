@@ -31,6 +31,7 @@ async def test_a_key_is_made_once_and_opens_in_every_process(
 ) -> None:
     first, second = KvProvider(settings), KvProvider(settings)
     assert isinstance(first, Creatable)
+    assert not isinstance(first, Versioned)  # nor does asking need the reference, which is not known yet
     with pytest.raises(ProviderUnavailable, match="has not been read yet"):
         assert first.reference
     await first.refresh()
