@@ -20,7 +20,7 @@ from crypto.providers.vault_session import VaultSession
 from crypto.secret import Secret
 
 
-# Errors of an attribute, too: isinstance() with a Protocol asks (in Python 3.11) whether the attribute is there.
+# Errors of an attribute, too: isinstance() with a Protocol asks (Python 3.11) whether it is there.
 class _Unread(ProviderUnavailable, AttributeError):
     """The reference is not known yet."""
 
