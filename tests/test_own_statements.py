@@ -1,7 +1,7 @@
 """pgveil never builds a statement by formatting values into its text: values are parameters.
 
 What it sends over connections of its own is a constant of a module. Only names of tables and columns, which
-cannot be parameters, are put in, each quoted: the two places that do so are listed with the reason.
+cannot be parameters, are put in, each quoted: the places that do so are listed with the reason.
 """
 
 from __future__ import annotations
@@ -15,13 +15,18 @@ from tests.test_layout import MODULES, ROOT
 _SENDS = {"copy_from_query", "execute", "executemany", "fetch", "fetchrow", "fetchval", "prepare"}
 _PASSES_ON = {"_names", "_rows"}  # they send their second argument: callers are looked at
 _NAMES = {
+    ("crypto/keystore_listener.py", "mark"),  # keystore_table's _MARK, with the same quoted names as there
+    ("proxy/sealed_rows.py", "query"),  # names of a relation and a column, by quote_identifier()
     # made of quote_identifier() and of the form of envelopes: tests/policy/test_guard.py
     ("proxy/guards.py", "query"),
     ("proxy/guards.py", "statement"),
     ("proxy/catalog_snapshot.py", "query"),  # the parameter of those in _PASSES_ON
 }
-# the schema and table of the keystore, quoted when it is made: tests/crypto/test_keystore_table.py
-_FORMATTED = ("crypto/keystore_table.py", "**self._names")
+# schema and table of the keystore and of fingerprints, quoted when they are made: test_keystore_table.py
+_FORMATTED = {
+    ("crypto/keystore_table.py", "**self._names"),
+    ("proxy/key_fingerprints.py", "**self._names"),
+}
 OWN = [path for path in MODULES if "demo" not in path.as_posix()]  # which is an application
 
 
@@ -48,7 +53,7 @@ def _constant(text: ast.expr) -> bool:
 def _with_quoted_names(path: Path, text: ast.expr) -> bool:
     if isinstance(text, ast.Call) and isinstance(text.func, ast.Attribute) and text.func.attr == "format":
         arguments = ", ".join(ast.unparse(text).partition("(")[2].removesuffix(")").split(", "))
-        return _constant(text.func.value) and (path.as_posix(), arguments) == _FORMATTED
+        return _constant(text.func.value) and (path.as_posix(), arguments) in _FORMATTED
     return isinstance(text, ast.Name) and (path.as_posix(), text.id) in _NAMES
 
 

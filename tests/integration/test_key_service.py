@@ -56,11 +56,12 @@ def test_an_outage_takes_away_no_key_that_is_open(
             assert said(session, "SELECT name FROM people LIMIT 1") == [(CANARY,)]
 
     proxy.stop()
-    proxy.start()  # all the same
+    proxy.start(503)  # all the same, without what it cannot have yet
     assert anew(proxy, "SELECT name FROM people") == "58000"
     assert "keys cannot be read yet" in proxy.log_text()
     own_bao.start()
     wait_for(lambda: anew(proxy, "SELECT name FROM people LIMIT 1") == [(CANARY,)], 60)
+    wait_for(proxy.ready, 60)
     wait_for(lambda: anew(proxy, f"INSERT INTO letters VALUES ('{CANARY}')") == 1, 60)
     assert token not in proxy.log_text()
     assert proxy.stop() == 0
