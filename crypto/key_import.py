@@ -17,12 +17,13 @@ from crypto.canary import marked, opens
 from crypto.chain_key import AUDIT
 from crypto.errors import KeystoreError
 from crypto.events import KeyEvent, Observer, unobserved
-from crypto.hierarchy import DataKey, is_key_of
+from crypto.hierarchy import DataKey, is_key_of, open_dek
 from crypto.keyset import KeyState, KeyType
 from crypto.keystore import KeyRecord, Keystore, Records, merge
 from crypto.opening import master_of
 from crypto.plain_keys import PlainKey
 from crypto.providers import Provider
+from crypto.wrappings import only, under
 
 _AT_ONCE = 16  # calls of a provider
 _ORDER = list(KeyState)
@@ -51,15 +52,21 @@ async def restore(
         for key in keys:
             _check(key, known.get(key.record.id))
         data_keys = {k.record.id: DataKey(k.record.id, k.key) for k in keys if k.key and _is_dek(k.record)}
-        missing = _beside(records, [key for key in keys if key.record.id not in known])
+        own = [
+            record for record in records if record.name == AUDIT and _is_dek(record) and record.state.opens
+        ]
+        missing = _retired([key for key in keys if key.record.id not in known], own)
+        moved = await _after(own, missing, master, provider)
         added[:] = await _wrapped(missing, master, provider, data_keys)
         advanced[:] = [
             later for key in keys if (later := _later(known.get(key.record.id), key.record)) is not None
         ]
         changed = [*advanced, *added]
-        _check_whole(merge(records, changed), keystore.location)
-        # A parent before its children, and what retires before what becomes active in its place.
-        return sorted(changed, key=lambda r: (_TYPES.index(r.key_type), r.state is KeyState.ACTIVE))
+        _check_whole(merge(records, [*moved, *changed]), keystore.location)
+        # A parent before its children, and what retires before what becomes active in its place; versions
+        # are made free before they are taken.
+        changed.sort(key=lambda r: (_TYPES.index(r.key_type), r.state is KeyState.ACTIVE))
+        return [*moved, *changed]
 
     await keystore.update(change)
     for record in added:
@@ -69,22 +76,34 @@ async def restore(
     return Imported(len(added), len(keys) - len(added), len(advanced))
 
 
-def _beside(records: Records, keys: Sequence[PlainKey]) -> list[PlainKey]:
-    """The keys, those of another audit trail as older ones beside this keystore's own.
-
-    A keystore has begun a trail of its own when an import is made, and both have to be verified later.
-    """
-    last = max((record.version for record in records if record.name == AUDIT), default=0)
-    if not last:
+def _retired(keys: Sequence[PlainKey], own: Sequence[KeyRecord]) -> list[PlainKey]:
+    """The keys; those of another audit trail retire where the keystore has begun a trail of its own."""
+    if not own:
         return list(keys)
-    kept = []
-    for key in keys:
-        if key.record.name == AUDIT:
-            last += 1
-            state = KeyState.RETIRING if key.record.state is KeyState.ACTIVE else key.record.state
-            key = replace(key, record=replace(key.record, version=last, state=state))
-        kept.append(key)
-    return kept
+    return [
+        replace(key, record=replace(key.record, state=KeyState.RETIRING))
+        if key.record.name == AUDIT and key.record.state is KeyState.ACTIVE
+        else key
+        for key in keys
+    ]
+
+
+async def _after(
+    own: Sequence[KeyRecord], keys: Sequence[PlainKey], master: KeyRecord, provider: Provider
+) -> list[KeyRecord]:
+    """The keystore's own keys of the audit trail, as later versions than those that are imported.
+
+    A trail goes on from one keystore to the next, and is verified by its keys in the order of their versions.
+    """
+    last = max((key.record.version for key in keys if key.record.name == AUDIT), default=0)
+    if not own or min(record.version for record in own) > last:
+        return []
+    last = max(last, *(record.version for record in own))
+    moved = []
+    for number, record in enumerate(sorted(own, key=lambda record: record.version), start=last + 1):
+        key = await open_dek(under(record, master.id), provider)
+        moved.append(await key.wrapped_by(provider, replace(only(record, master.id), version=number)))
+    return moved
 
 
 def _check(key: PlainKey, present: KeyRecord | None) -> None:

@@ -69,7 +69,8 @@ _WRITE = f"""
 INSERT INTO {{table}} AS k ({_COLUMNS})
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 ON CONFLICT (id) DO UPDATE SET
-    parent_id = EXCLUDED.parent_id, encrypted_key = EXCLUDED.encrypted_key, key_hash = EXCLUDED.key_hash,
+    version = EXCLUDED.version, parent_id = EXCLUDED.parent_id,
+    encrypted_key = EXCLUDED.encrypted_key, key_hash = EXCLUDED.key_hash,
     state = EXCLUDED.state, expires_at = EXCLUDED.expires_at, rotation_count = EXCLUDED.rotation_count,
     metadata = EXCLUDED.metadata
 """  # noqa: S608
