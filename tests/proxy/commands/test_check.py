@@ -20,6 +20,12 @@ tables:
 """
 
 
+@pytest.fixture(autouse=True)
+def no_settings_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What chooses the servers of the tests is no setting of pgveil, which would warn of it."""
+    monkeypatch.delenv("PGVEIL_TEST_POSTGRES", raising=False)
+
+
 def run(
     directory: Path, postgres: Postgres, database: str, capsys: pytest.CaptureFixture[str], *arguments: str
 ) -> tuple[int, str, str]:
