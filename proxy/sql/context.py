@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -95,6 +95,7 @@ class Context:
     bare_call: Node = None  # the target of a statement that is nothing but SELECT function()
     changed: frozenset[str] = frozenset()  # relations and functions that this text has changed the meaning of
     moved: set[int] = field(default_factory=set)  # oids of relations whose columns this text has moved
+    grown: set[int] = field(default_factory=set)  # and of those to which it has added some
     changing_views: frozenset[int] = frozenset()  # oids of views that call a function which may set the path
     effects: list[Effect] = field(default_factory=list)
     type_edits: dict[int, tuple[int, str]] = field(default_factory=dict)  # types in DDL
@@ -196,9 +197,12 @@ class Context:
 
     def in_order(self, relation: Relation | None) -> None:
         """Values are given by the order of columns. Raises Unseen where this text has changed it."""
-        if relation is None or not self.moved:
+        self._refuse_changed(relation, self.moved)
+
+    def _refuse_changed(self, relation: Relation | None, changed: Container[int]) -> None:
+        if relation is None or not changed:
             return
-        if any(one.oid in self.moved for one in (relation, *self.binding.catalog.ancestors(relation))):
+        if any(one.oid in changed for one in (relation, *self.binding.catalog.ancestors(relation))):
             raise Unseen(
                 f'the columns of relation "{relation.name}" are changed by the same text',
                 detail="Which value is for a protected column depends on their order.",
@@ -206,13 +210,21 @@ class Context:
             )
 
     def more_values(self, relation: Relation | None) -> None:
-        """More values than the columns that are known: the snapshot is old, or the server will refuse it."""
+        """More values than the columns that are known: the snapshot is old, or the server will refuse it.
+
+        Raises Unseen where this text has added columns.
+        """
+        self._refuse_changed(relation, self.grown)
         if relation is not None:
             self.unknown_columns = True
             self.surplus |= (relation.schema, relation.name) in self.binding.policy.tables
 
     def all_columns(self, relation: Relation | None) -> None:
-        """Values for all columns, however many: one that the policy names and nobody knows may have come."""
+        """Values for all columns, however many: one that the policy names and nobody knows may have come.
+
+        Raises Unseen where this text has added columns.
+        """
+        self._refuse_changed(relation, self.grown)
         if relation is not None:
             fields = self.binding.policy.tables.get((relation.schema, relation.name), {})
             self.unknown_columns |= not fields.keys() <= {column.name for column in relation.columns}

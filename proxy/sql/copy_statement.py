@@ -12,7 +12,7 @@ from proxy.sql.parse import Node, ast
 from proxy.sql.plan import CopyPlan, ResultColumn
 from proxy.sql.scope import Columns, Item, Scope, require_known_width
 from proxy.sql.sources import relation_source
-from proxy.sql.value import Value, require_usable
+from proxy.sql.value import PLAIN, Value, require_usable
 
 
 def copy(
@@ -55,7 +55,10 @@ def _columns(context: Context, node: Node) -> Columns:
     if node.whereClause is not None:
         condition(context, Scope(sources=[source], items=[Item.of(source)]), node.whereClause, "WHERE")
     by_name = dict(source.columns)
-    return [(name, by_name[name]) for name in names if name in by_name]
+    for name in names:
+        if name not in by_name and not source.opaque:
+            context.unknown_column(name, [source], f'"{name}" of relation "{node.relation.relname}"')
+    return [(name, by_name.get(name, PLAIN)) for name in names]  # each keeps its place in a row
 
 
 def _copied(relation: Relation | None) -> list[str]:

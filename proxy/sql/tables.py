@@ -248,8 +248,12 @@ def alter_table(context: Context, node: Node) -> None:
         if command.subtype.name == "AT_AttachPartition" and relation is not None:
             _refuse_bounds(context, [relation])
         _command(context, scope, command, dict(columns), fields)
-    if relation is not None and any(command.subtype.name == "AT_DropColumn" for command in node.cmds or ()):
-        context.moved.add(relation.oid)
+    if relation is not None:
+        kinds = {command.subtype.name for command in node.cmds or ()}
+        if "AT_DropColumn" in kinds:
+            context.moved.add(relation.oid)
+        if "AT_AddColumn" in kinds:
+            context.grown.add(relation.oid)
 
 
 def _fields_by_relation(context: Context, node: Node, relation: Relation | None) -> Mapping[str, Field]:

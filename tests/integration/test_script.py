@@ -215,6 +215,31 @@ def test_rows_that_are_sent_with_the_text(twins: Twins) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("ADD COLUMN ssn text; COPY people (ssn) FROM STDIN", "kanarie"),
+        ("ADD COLUMN ssn text; COPY people (id, ssn, email) FROM STDIN", "1\tkanarie\tkanarie"),
+        ("ADD COLUMN ssn text; COPY people FROM STDIN", "1\tkanarie\tkanarie"),
+        ("ADD COLUMN size int; COPY people (size, email) FROM STDIN", "7\tkanarie"),
+        ("DROP COLUMN id, ADD COLUMN ssn text; COPY people FROM STDIN", "kanarie\tkanarie"),
+    ],
+)
+@pytest.mark.parametrize("together", [True, False])
+def test_rows_for_a_column_of_the_same_text(twins: Twins, together: bool, text: str, rows: str) -> None:
+    """Each value is for the column at its place, and a new column may be one that the policy names."""
+    twins.text("CREATE TABLE people (id int, email text)")
+    data = CopyData(f"{rows}\n".encode()).pack() + frame(COPY_DONE)
+    for raw in twins.sessions:
+        raw.send(Query(f"ALTER TABLE people {text}; SELECT email FROM people".encode()).pack())
+        if not together:
+            until(raw, "G")
+        raw.send(data)
+    veiled, plain = ([shown(m) for m in raw.until_ready()] for raw in twins.sessions)
+    assert veiled == plain
+    twins.text("TABLE people")
+
+
+@pytest.mark.parametrize(
     "behind", [CopyFail(b"enough").pack(), CopyData(b"no number\tx\n").pack() + frame(COPY_DONE)]
 )
 def test_a_copy_that_fails(twins: Twins, behind: bytes) -> None:
