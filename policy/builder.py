@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from policy import names
 from policy.document import MappingNode, Node, Problems, ScalarNode, suggestion
-from policy.function_builder import read_functions, read_trusted
+from policy.function_builder import read_functions, read_trusted_blocks, read_trusted_functions
 from policy.model import ALGORITHMS, RECORD_KEY, Field, FieldClass, Location, Mode, Policy
 from policy.names import qualified
 from policy.rotation import Rotation
@@ -15,7 +15,10 @@ from policy.storage import mode_problem
 from policy.types import LogicalType
 
 SENSITIVITIES = ("low", "medium", "high", "critical")
-_KEYS = ("version", "classes", "tables", "functions", "trusted_functions", "rotation", "keys", "audit")
+_KEYS = (
+    *("version", "classes", "tables", "functions", "trusted_functions", "trusted_blocks"),
+    *("rotation", "keys", "audit"),
+)
 _CLASS_KEYS = ("sensitivity", "mode", "algorithm", "record_key", "rotate_every", "destroyed")
 _FIELD_KEYS = ("class", "type", "id", "key", "plaintext", "destroyed")
 _MODES = {mode.value: mode for mode in Mode}
@@ -29,12 +32,12 @@ def build(document: MappingNode, problems: Problems) -> Policy:
     classes = _classes(document, rotation, problems)
     tables = _Tables(classes, _class_names(document), problems).read(document)
     functions = read_functions(document, tables, problems)
-    trusted = read_trusted(document, problems)
     policy = Policy(
         classes=MappingProxyType(classes),
         tables=MappingProxyType(tables),
         functions=functions,
-        trusted_functions=trusted,
+        trusted_functions=read_trusted_functions(document, problems),
+        trusted_blocks=read_trusted_blocks(document, problems),
         rotation=rotation,
         keys=read_key_rules(document, problems),
         audit_required=_audit_required(document, problems),

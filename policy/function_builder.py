@@ -1,8 +1,9 @@
-"""The parts of a policy's document that are about functions, to the model."""
+"""The parts of a policy's document that are about functions and other code, to the model."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from policy import names
@@ -10,23 +11,41 @@ from policy.document import MappingNode, Node, Problems, ScalarNode, SequenceNod
 from policy.model import Field, FunctionFields, Location
 from policy.names import qualified
 
+_BLOCK = re.compile(r"sha256:([0-9a-f]{64})", re.ASCII)
 Tables = Mapping[tuple[str, str], Mapping[str, Field]]
 
 
-def read_trusted(document: MappingNode, problems: Problems) -> frozenset[tuple[str, str]]:
+def read_trusted_functions(document: MappingNode, problems: Problems) -> frozenset[tuple[str, str]]:
     """The names under `trusted_functions`."""
-    node = document.entries.get("trusted_functions")
-    if node is None:
-        return frozenset()
-    if not isinstance(node, SequenceNode):
-        problems.add(node.location, "trusted_functions must be a list of names")
-        return frozenset()
     found = set()
-    for item in node.items:
-        written = problems.text(item, "a trusted function")
-        if written is not None and (name := _function_name(written, item.location, problems)) is not None:
+    for written, location in _listed(document, "trusted_functions", "names", problems):
+        if (name := _function_name(written, location, problems)) is not None:
             found.add(name)
     return frozenset(found)
+
+
+def read_trusted_blocks(document: MappingNode, problems: Problems) -> frozenset[str]:
+    """What stands under `trusted_blocks`, as 64 digits each."""
+    found = set()
+    for written, location in _listed(document, "trusted_blocks", "digests", problems):
+        if (digest := _BLOCK.fullmatch(written)) is not None:
+            found.add(digest[1])
+        else:
+            problems.add(location, "a trusted block is sha256: and 64 hexadecimal digits")
+    return frozenset(found)
+
+
+def _listed(document: MappingNode, key: str, what: str, problems: Problems) -> Iterator[tuple[str, Location]]:
+    """The texts of a list, each with its place."""
+    node = document.entries.get(key)
+    if node is None:
+        return
+    if not isinstance(node, SequenceNode):
+        problems.add(node.location, f"{key} must be a list of {what}")
+        return
+    for item in node.items:
+        if (written := problems.text(item, f"an entry of {key}")) is not None:
+            yield written, item.location
 
 
 def _function_name(written: str, location: Location, problems: Problems) -> tuple[str, str] | None:

@@ -123,12 +123,14 @@ class Policy:
 
     `functions`: those that protected values may be given to, by (schema, name).
     `trusted_functions`: those whose code may name protected tables; "" for a schema: in any.
+    `trusted_blocks`: bodies of DO that may, by their SHA-256 in hexadecimal.
     """
 
     classes: Mapping[str, FieldClass]
     tables: Mapping[tuple[str, str], Mapping[str, Field]]
     functions: Mapping[tuple[str, str], FunctionFields] = field(default_factory=dict)
     trusted_functions: frozenset[tuple[str, str]] = frozenset()
+    trusted_blocks: frozenset[str] = frozenset()
     rotation: Rotation = field(default_factory=Rotation)
     keys: KeyRules = field(default_factory=KeyRules)
     audit_required: bool = False  # without an audit trail, nothing is done with protected fields

@@ -15,7 +15,15 @@ SET jit TO off;
 """
 
 CHANNEL = "pgveil_catalog"
-NOTIFY = "SELECT pg_catalog.pg_notify($1, $2)"
+# Unless nobody else can be listening: whoever connects after this reads a catalogue that has the change. What
+# nobody waits for would stay in the server's queue for a while.
+NOTIFY = """
+SELECT pg_catalog.pg_notify($1, $2)
+WHERE ARRAY[pg_catalog.pg_backend_pid()] IS DISTINCT FROM (
+  SELECT pg_catalog.array_agg(pid) FROM pg_catalog.pg_stat_activity
+  WHERE datname = pg_catalog.current_database() AND application_name = 'pgveil'
+)
+"""
 
 _RELATIONS = """
 FROM pg_catalog.pg_class c

@@ -1,13 +1,16 @@
 """DO, CREATE FUNCTION, CREATE PROCEDURE and CREATE TRIGGER: code that the server runs sees ciphertext.
 
-Code that names a protected table is refused, unless the policy trusts the function. A function that puts SQL
-together is let through, as it does nothing by itself; a DO block that does has to be provably harmless.
+Code that names a protected table is refused, unless the policy trusts the function, or the block by its text.
+A function that puts SQL together is let through, as it does nothing by itself; a DO block that does has to be
+provably harmless, or trusted.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from policy.server_code import (
     READABLE,
@@ -32,14 +35,38 @@ _MESSAGE = "code that names a protected table cannot be proved safe"
 _OPAQUE = "The bodies of DO and of functions run in the server, where pgveil cannot encrypt their values."
 
 
+@dataclass(frozen=True, slots=True)
+class _Trust:
+    """How the policy can be made to trust what was refused."""
+
+    hint: str
+    detail: str = ""
+
+
+_FUNCTION = _Trust(
+    "Name the function under trusted_functions in the policy, or create it on the server directly;"
+    " inside it, protected columns hold ciphertext."
+)
+
+
 def do_block(context: Context, node: Node) -> None:
-    """DO: refused if it names a protected table, or may."""
+    """DO: refused if it names a protected table, or may, and the policy does not trust it."""
     options = {option.defname: option.arg for option in node.args or ()}
     language = options["language"].sval.lower() if "language" in options else "plpgsql"
-    code = _judge(context, node, language, None, None)
-    if code is not None and code.dynamic:
-        _require_harmless(context, code)
+    digest = hashlib.sha256(options["as"].sval.encode()).hexdigest() if "as" in options else ""
+    if digest in context.binding.policy.trusted_blocks:
+        context.look()
         changes(context)
+    else:
+        trust = _Trust(
+            "Name the block under trusted_blocks in the policy, or run it on the server directly;"
+            " inside it, protected columns hold ciphertext.",
+            f" The block is sha256:{digest}.",
+        )
+        code = _judge(context, node, language, None, None, trust)
+        if code is not None and code.dynamic:
+            _require_harmless(context, code, trust)
+            changes(context)
     if _may_change_path(context, node.args or (), None):
         context.lose_search_path()
 
@@ -49,7 +76,7 @@ def create_function(context: Context, node: Node) -> None:
     options = {option.defname: option.arg for option in node.options or ()}
     language = options["language"].sval.lower() if "language" in options else "sql"
     if not _trusted(context, [part.sval for part in node.funcname]):
-        _judge(context, node, language, node.sql_body, options.get("as"))
+        _judge(context, node, language, node.sql_body, options.get("as"), _FUNCTION)
         _require_same_trigger(context, node, options.get("as"))
     name = node.funcname[-1].sval
     known = name in context.binding.catalog.path_changers
@@ -68,7 +95,9 @@ def _trusted(context: Context, names: list[str]) -> bool:
     return ("", names[-1]) in trusted or (schema, names[-1]) in trusted
 
 
-def _judge(context: Context, node: Node, language: str, parsed_body: Node, body: Node) -> Code | None:
+def _judge(
+    context: Context, node: Node, language: str, parsed_body: Node, body: Node, trust: _Trust
+) -> Code | None:
     """Refuse code that names a protected table; None for code that is judged by its words."""
     context.look()
     worded = _words_name(context, node)
@@ -81,13 +110,13 @@ def _judge(context: Context, node: Node, language: str, parsed_body: Node, body:
         code = None
     if code is None:
         if worded:
-            _refuse(None)
+            _refuse(None, trust)
         return None
     for named in code.named:
         if _protected(context, named):
-            _refuse(named)
+            _refuse(named, trust)
     if any(context.mentions(text) for _, text in code.given) or (code.dynamic and worded):
-        _refuse(None)
+        _refuse(None, trust)
     return code
 
 
@@ -124,20 +153,15 @@ def _protected(context: Context, named: Named) -> bool:
     return bool(context.binding.of(relation))
 
 
-def _refuse(named: Named | None) -> None:
+def _refuse(named: Named | None, trust: _Trust) -> None:
     where = ""
     if named is not None:
         name = f"{named.schema}.{named.name}" if named.schema else named.name
         where = f'Line {named.line} of its body names "{name}". '
-    refuse_statement(
-        _MESSAGE,
-        "Name the function under trusted_functions in the policy, or create it on the server directly;"
-        " inside it, protected columns hold ciphertext.",
-        where + _OPAQUE,
-    )
+    refuse_statement(_MESSAGE, trust.hint, where + _OPAQUE + trust.detail)
 
 
-def _require_harmless(context: Context, code: Code) -> None:
+def _require_harmless(context: Context, code: Code, trust: _Trust) -> None:
     """A DO block runs at once: SQL that it puts together may write to any table."""
     policy = context.binding.policy
     columns = {field.column for field in policy.fields()}
@@ -145,9 +169,10 @@ def _require_harmless(context: Context, code: Code) -> None:
         if policy.tables and not harmless(node, columns):
             raise Refused(
                 "DO with EXECUTE of SQL that is put together cannot be proved safe",
-                detail=f"Line {line} of its body runs SQL that may name any table, a protected one too.",
-                hint="Send the statements themselves, or run the block on the server directly. GRANT, DROP,"
-                " CREATE INDEX and such are let through if names are put in by format('%I').",
+                detail=f"Line {line} of its body runs SQL that may name any table, a protected one too."
+                + trust.detail,
+                hint="Send the statements themselves, or name the block under trusted_blocks in the policy."
+                " GRANT, DROP, CREATE INDEX and such are let through if names are put in by format('%I').",
             )
 
 

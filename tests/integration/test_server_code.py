@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from psycopg import errors
 
@@ -37,6 +39,32 @@ def test_the_refusal_says_where_the_table_is_named(database: Database, veil: Vei
             "CREATE FUNCTION count_users() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM users'"
         )
         assert connection.execute("SELECT count_users()").fetchone() == (0,)
+
+
+_BLOCK = """DECLARE one record;
+BEGIN
+  FOR one IN SELECT relname FROM pg_class WHERE relname = 'notes' LOOP
+    EXECUTE 'INSERT INTO ' || one.relname || ' VALUES (1)';
+  END LOOP;
+END"""
+
+
+def test_a_block_that_the_policy_trusts(database: Database, veil: Veils) -> None:
+    """The refusal gives the words for the policy; another block stays refused."""
+    database.execute(SCHEMA)
+    database.execute("CREATE TABLE notes (id int)")
+    block = f"DO $${_BLOCK}$$"
+    with veil(database, POLICY).connect() as connection:
+        with pytest.raises(errors.FeatureNotSupported, match="cannot be proved safe") as refused:
+            connection.execute(block)
+        assert "trusted_blocks" in (refused.value.diag.message_hint or "")
+        found = re.search(r"sha256:\w+", refused.value.diag.message_detail or "")
+    assert found is not None
+    with veil(database, f"{POLICY}trusted_blocks: ['{found[0]}']\n").connect() as connection:
+        connection.execute(block)
+        assert connection.execute("SELECT id FROM notes").fetchall() == [(1,)]
+        with pytest.raises(errors.FeatureNotSupported, match="cannot be proved safe"):
+            connection.execute(block.replace("(1)", "(2)"))
 
 
 def test_a_trigger_leaves_protected_columns_alone(database: Database, veil: Veils) -> None:

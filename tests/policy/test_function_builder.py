@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,12 @@ def test_trusted_functions(tmp_path: Path) -> None:
     assert loaded.trusted_functions == {("", "audit"), ("app", "sync"), ("a.b", "c")}
 
 
+def test_trusted_blocks(tmp_path: Path) -> None:
+    digest = sha256(b"BEGIN END").hexdigest()
+    loaded = policy(tmp_path, f"trusted_blocks: ['sha256:{digest}']\n")
+    assert loaded.trusted_blocks == {digest}
+
+
 @pytest.mark.parametrize(
     ("text", "place", "message"),
     [
@@ -71,6 +78,8 @@ def test_trusted_functions(tmp_path: Path) -> None:
             "duplicate function public.f",
         ),
         ("trusted_functions: audit\n", "8:20", "trusted_functions must be a list"),
+        ("trusted_blocks: sha256\n", "8:17", "trusted_blocks must be a list"),
+        ("trusted_blocks: ['BEGIN END']\n", "8:18", "a trusted block is sha256: and 64 hexadecimal digits"),
         ("trusted_functions: [a.b.c]\n", "8:21", "cannot read the function name 'a.b.c'"),
     ],
 )

@@ -158,10 +158,12 @@ async def test_an_unlucky_exchange_of_names_is_seen(database16: Database) -> Non
             assert before != after
 
 
-async def test_ddl_seen_by_one_proxy_refreshes_all(database: Database, policy: Policy) -> None:
+@pytest.mark.parametrize("user", ["postgres", "ordinary"])
+async def test_ddl_seen_by_one_proxy_refreshes_all(database: Database, policy: Policy, user: str) -> None:
+    """Their maintenance logins may differ: an ordinary one may not look at what another one does."""
     changes: list[tuple[str, Binding]] = []
+    one = Catalogs(connector(address(database.postgres, user)), policy, poll=0)
     connect = connector(address(database.postgres))
-    one = Catalogs(connect, policy, poll=0)
     other = Catalogs(connect, policy, poll=0, on_change=lambda name, binding: changes.append((name, binding)))
     try:
         await one.get(database.name)
@@ -176,6 +178,21 @@ async def test_ddl_seen_by_one_proxy_refreshes_all(database: Database, policy: P
     finally:
         await one.close()
         await other.close()
+
+
+async def test_nobody_is_told_where_nobody_else_is(database: Database, catalogs: Catalogs) -> None:
+    """What is in the queue of notifications would be seen there by the application."""
+    listener = await asyncpg.connect(database.dsn)
+    heard: list[object] = []
+    try:
+        await listener.add_listener(catalog_sql.CHANNEL, lambda *about: heard.append(about[3]))
+        for _ in range(2):
+            await catalogs.announce(database.name)
+        await listener.execute(f"NOTIFY {catalog_sql.CHANNEL}, 'last'")
+        await eventually(lambda: "last" in heard)
+        assert heard == ["last"]
+    finally:
+        await listener.close()
 
 
 async def test_a_change_past_every_proxy_is_found_by_polling(database16: Database, policy: Policy) -> None:

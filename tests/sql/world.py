@@ -8,6 +8,7 @@ cannot be), `legacy` (plaintext still there), `archive.users`,
 from __future__ import annotations
 
 import functools
+import hashlib
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -67,7 +68,11 @@ tables:
     label: {class: lookup, type: varchar}
 """
 
-POLICY += "trusted_functions: [trusted, audit.also_trusted]\n"
+TRUSTED_BLOCK = "BEGIN EXECUTE 'UPDATE ' || 'users SET email = NULL WHERE id = 0'; END"
+POLICY += f"""\
+trusted_functions: [trusted, audit.also_trusted]
+trusted_blocks: ["sha256:{hashlib.sha256(TRUSTED_BLOCK.encode()).hexdigest()}"]
+"""
 USERS = {
     "id": "int8",
     "email": "text",
