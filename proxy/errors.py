@@ -5,6 +5,7 @@
     │   └── Outdated            0A000  a prepared statement means something else by now
     ├── InvalidValue            22xxx  a value does not fit the logical type
     ├── CannotOpen              XX001  a stored value is no ciphertext of its field, or was altered
+    ├── CatalogLocked           58000  somebody keeps everybody else from reading the catalogue
     ├── KeysUnavailable         58000  the keys of a field cannot be had now
     ├── AuditUnavailable        58000  the audit trail cannot be written, and the policy wants it to be
     ├── ProtocolViolation       08P01  a malformed frame; ends the session
@@ -81,6 +82,12 @@ class CannotOpen(ServerError):
     sqlstate = "XX001"
     field: str | None = None
     key: str | None = None
+
+
+class CatalogLocked(ServerError):
+    """Somebody has locked the server's catalogue, and may himself wait for the transaction that needs it."""
+
+    sqlstate = "58000"
 
 
 class KeysUnavailable(ServerError):

@@ -15,7 +15,7 @@ from crypto.manager import KeyManager
 from policy.binding import Binding
 from policy.model import Policy
 from proxy import log
-from proxy.errors import KeysUnavailable, ServerError
+from proxy.errors import CatalogLocked, KeysUnavailable, ServerError
 from proxy.flow import Session
 from proxy.introspect import Catalogs, CatalogUnavailable
 from proxy.session.requests import FetchKeys, RefreshCatalog
@@ -129,7 +129,10 @@ class LiveSessions:
         match request:
             case RefreshCatalog(names, patient):
                 changes = self._changes(database) if names is None else 0
-                binding = await self._catalogs.refresh(database, names, patient=patient)
+                try:
+                    binding = await self._catalogs.refresh(database, names, patient=patient)
+                except CatalogUnavailable as error:
+                    raise CatalogLocked(error.message) if error.locked else error from error
                 self._changed(database, binding, changes)
             case FetchKeys(needs, key_id):
                 await self._fetch_keys(FetchKeys(needs, key_id))

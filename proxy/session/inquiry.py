@@ -34,7 +34,8 @@ class Answer:
     """What differs from the committed catalogue, or may: relations as they are now.
 
     `touched` are the oids of all that the transaction has changed: what is not in `relations` is gone.
-    `changed`: whether it has changed any; `temporary`: the names, of those asked for, of temporary tables.
+    `changed`: whether it has changed any; `temporary` and `functions`: the names, of those asked for, that
+    temporary tables and functions have.
     """
 
     touched: frozenset[int]
@@ -42,6 +43,7 @@ class Answer:
     schemas: frozenset[str]
     changed: bool = True
     temporary: frozenset[str] = frozenset()
+    functions: frozenset[str] = frozenset()
 
     def differs(self, catalog: Catalog) -> bool:
         """Whether the transaction sees another catalogue than this one."""
@@ -115,6 +117,7 @@ def _answer(said: Mapping[str, Any]) -> Answer:
         frozenset(name for name in said["schemas"] if not name.startswith(_NOT_NAMED)),
         said["changed"],
         frozenset(said["temporary"] or ()),
+        frozenset(said["functions"] or ()),
     )
 
 

@@ -13,9 +13,12 @@ Sources: PostgreSQL documentation, 13.3.1 (table-level locks), 54.12 (pg_locks),
 
 from __future__ import annotations
 
-# $1: names, as JSON, of relations that are asked for in any case, in whatever schema they are.
+# $1: names, as JSON, of relations that are asked for in any case, in whatever schema they are; of functions
+# only whether there are any.
 INQUIRY = """
-WITH locked (oid) AS MATERIALIZED (
+WITH asked (name) AS MATERIALIZED (
+    SELECT name::pg_catalog.name FROM pg_catalog.json_array_elements_text($1::pg_catalog.json) name
+), locked (oid) AS MATERIALIZED (
     SELECT l.relation FROM pg_catalog.pg_locks l
     WHERE l.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()
       AND l.locktype OPERATOR(pg_catalog.=) 'relation'
@@ -25,8 +28,7 @@ WITH locked (oid) AS MATERIALIZED (
 ), named AS MATERIALIZED (
     SELECT c.oid, c.relname, c.relnamespace FROM pg_catalog.pg_class c
     WHERE c.oid OPERATOR(pg_catalog.>=) '16384'::pg_catalog.oid
-      AND c.relname OPERATOR(pg_catalog.=) ANY (
-          SELECT name::pg_catalog.name FROM pg_catalog.json_array_elements_text($1::pg_catalog.json) name)
+      AND c.relname OPERATOR(pg_catalog.=) ANY (SELECT a.name FROM asked a)
 ), touched (oid) AS MATERIALIZED (
     SELECT l.oid FROM locked l UNION SELECT n.oid FROM named n
 ), wanted (oid) AS MATERIALIZED (
@@ -91,6 +93,9 @@ WITH locked (oid) AS MATERIALIZED (
 SELECT pg_catalog.encode(pg_catalog.convert_to(pg_catalog.json_build_object(
     'touched', (SELECT pg_catalog.json_agg(t.oid::pg_catalog.int8) FROM touched t),
     'changed', EXISTS (SELECT FROM locked),
+    'functions', (SELECT pg_catalog.json_agg(p.proname) FROM pg_catalog.pg_proc p
+                  WHERE p.oid OPERATOR(pg_catalog.>=) '16384'::pg_catalog.oid
+                    AND p.proname OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT a.name FROM asked a))),
     'temporary', (SELECT pg_catalog.json_agg(n.relname) FROM named n
                   WHERE n.relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()),
     'relations', (SELECT pg_catalog.json_agg(r.relation) FROM relations r),

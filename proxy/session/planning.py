@@ -7,7 +7,7 @@ from enum import Enum, auto
 from typing import NoReturn
 
 from crypto.manager import KeyNeed
-from proxy.errors import InvalidValue, KeysUnavailable, Refused, ServerError
+from proxy.errors import CatalogLocked, InvalidValue, KeysUnavailable, Refused, ServerError
 from proxy.protector import key_need
 from proxy.session.inquiry import Inquiry
 from proxy.session.names import Statement, Uncertain
@@ -55,6 +55,7 @@ class Planning:
         # what was asked for, for the message at hand: keys, the catalogue, what the open transaction has made
         self.asked: set[KeyNeed | _Errand] = set()
         self.error: ServerError | None = None  # of the errand for the message at hand
+        self._locked: CatalogLocked | None = None  # the same, where the transaction itself was asked instead
 
     def plan(self, text: bytes) -> Planned:
         """The plan of a statement text. Raises Wait, or the ServerError that refuses it."""
@@ -64,6 +65,7 @@ class Planning:
         if state.catalog_changed and not state.replies:
             self._read_catalog(None)
         if self.error is not None:
+            self._look_within()
             self._raise_error()
         planner = state.planner()
         encoded = text if state.utf8 and text.isascii() else self._utf8(text)
@@ -86,6 +88,7 @@ class Planning:
             planned = planner.plan(encoded, state.view(), final=final, looked_for=looked_for)
             if looked_for:
                 self._ask_for(looked_for)
+                self._require_no_function(looked_for)
             if not planned.plan.plain:
                 require_copies(state, planned.plan)
                 state.require_trail(planned.plan)
@@ -131,8 +134,24 @@ class Planning:
     def done(self) -> None:
         """The message at hand is done, or skipped: what was read for it counts for no other."""
         self.asked.clear()
-        self.error = None
+        self.error = self._locked = None
         self._read_again, self._looked_for = False, frozenset()
+
+    def _look_within(self) -> None:
+        """Who has locked the catalogue may wait for this transaction: so it is asked itself. Raises Wait.
+
+        It sees all relations of the names that were looked for; of functions only that there are some.
+        """
+        error = self.error
+        if isinstance(error, CatalogLocked) and self._looked_for and self._state.status == _IN_TRANSACTION:
+            self._locked, self.error = error, None
+            self._ask_for(self._looked_for)
+
+    def _require_no_function(self, names: frozenset[str]) -> None:
+        """A function that nobody knows may do anything. Raises CatalogLocked."""
+        uncommitted = self._state.uncommitted
+        if self._locked is not None and uncommitted is not None and uncommitted.functions & names:
+            raise self._locked
 
     def _raise_error(self) -> None:
         if self.error is not None:
@@ -142,6 +161,7 @@ class Planning:
 
     def _read_catalog(self, names: frozenset[str] | None) -> NoReturn:
         self.asked.add(_Errand.CATALOG)
+        self._locked = None
         patient = self._state.status == _IDLE and self._state.uncommitted is None
         self._state.ask(RefreshCatalog(names, patient), self._resume)
         self._state.catalog_changed = False
@@ -172,7 +192,10 @@ class Planning:
         state = self._state
         looked_for, names = names, names - state.temporary
         known = state.uncommitted.names if state.uncommitted is not None else frozenset()
-        if state.status == _IN_TRANSACTION and not names <= known:
+        again = (
+            self._locked is not None and _Errand.INQUIRY not in self.asked
+        )  # others may have made it since
+        if state.status == _IN_TRANSACTION and (again or not names <= known):
             if state.replies:
                 raise Wait(flush=True)
             state.ask_for(names)

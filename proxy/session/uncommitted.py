@@ -25,6 +25,7 @@ class Uncommitted:
         self._answer: Answer | None = None
         self._base: Planner | None = None  # that `_planner` was made over
         self._planner: Planner | None = None
+        self.functions: frozenset[str] = frozenset()  # there are some of these names
         self.seen = False
         self.changed = False  # whether there is anything that others have to read after the commit
 
@@ -43,6 +44,7 @@ class Uncommitted:
         """The server has said what the transaction sees."""
         self._answer, self._planner = answer, None
         self.seen = True
+        self.functions |= answer.functions
         self.changed |= answer.changed
 
     def planner(self, shared: Planner) -> Planner:

@@ -23,10 +23,8 @@ _MODULES = ("src/test/regress/regress.c", "contrib/spi/autoinc.c", "contrib/spi/
 _PACKAGE = "postgresql-15"
 _HEADERS = "postgresql-server-dev-15"
 
-# It asks how full the queue of notifications is, where pgveil tells its other processes of new tables.
-_NOTIFYING = ("async",)
-# They have DO execute SQL that is put together, which is refused where a policy names a table; foreign_data
-# only finds what collate.icu.utf8 then has not dropped.
+# They have DO execute SQL that is put together, which is refused where a policy names a table, unless it also
+# names the block; foreign_data only finds what collate.icu.utf8 then has not dropped.
 _PUT_TOGETHER = (
     *("brin", "brin_bloom", "brin_multi", "collate.icu.utf8", "foreign_data", "oidjoins", "stats_ext"),
     "temp",
@@ -36,11 +34,8 @@ _PUT_TOGETHER = (
 class Regression:
     """The suite, unpacked and built in `work`. Raises Missing."""
 
-    policies = ("empty", "unused")
-    known: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "empty": _NOTIFYING,
-        "unused": (*_NOTIFYING, *_PUT_TOGETHER),
-    }
+    policies = ("empty", "unused", "trusting")
+    known: ClassVar[Mapping[str, tuple[str, ...]]] = {"unused": _PUT_TOGETHER}
 
     def __init__(self, work: Path) -> None:
         require("gcc", "gcc")

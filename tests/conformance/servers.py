@@ -21,10 +21,23 @@ SETTINGS = {
     "timezone": "UTC",
 }
 _CLASSES = "version: 1\nclasses:\n  pii: {mode: deterministic}\n"
+_UNUSED = _CLASSES + "tables:\n  pgveil_unused:\n    secret: pii\n"
+# DO blocks of PostgreSQL's suite that put SQL together, by their SHA-256.
+_BLOCKS = (
+    "2216211ee72a0b84c7cb09a547c4a78a5bc04c2b02310329414be5d1a53aff72",
+    "26146dacc298440130e4f68e6cdbc7ec86de5793c0f025087d476efa190bf96e",
+    "2654f607217c8485fcb5edf6ca3b114b47d4c3cbf0c981a7a0c7803b0cbc06c6",
+    "44094ea6a8385ac6c3b5e9b3b11255188eaebf136e6c2ce16279d9c0ccbf19ce",
+    "671b6e012dd7fb7407f00a2658b9c57ebab9d50610f80a5a1eaec71cc231a1de",
+    "7a0786c9212018c9dfc7049bc3636e774966b025cc452bd16c7da29b79c58107",
+    "8cff429e713000d619edc8e172204eb270a98a4812cf77ef2a2e68e86369f7ed",
+    "d5c5f2ab596d9de383530c5d390d9fca75fca7cb6880deda0b37015e09b07e36",
+)
 # Policies that leave everything that a suite does unprotected.
 POLICIES = {
     "empty": _CLASSES + "tables: {}\n",
-    "unused": _CLASSES + "tables:\n  pgveil_unused:\n    secret: pii\n",
+    "unused": _UNUSED,
+    "trusting": f"{_UNUSED}trusted_blocks: [{', '.join(f'sha256:{digest}' for digest in _BLOCKS)}]\n",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -67,3 +68,32 @@ def test_behind_a_rollback_in_a_pipeline_the_transaction_is_not_failed(raw: Raw)
     assert [raw.message() for _ in range(3)][-1] == ("C", b"ROLLBACK\0")
     raw.send(parse("SELECT max(email) FROM users"), SYNC_FRAME)
     assert sqlstates(raw.until_ready()) == ["0A000"]
+
+
+def test_a_transaction_that_somebody_waits_for_to_rewrite_the_catalogue(proxy: Veil, raw: Raw) -> None:
+    """VACUUM FULL of pg_class lets nobody else in, and waits for who has looked at it: he goes on."""
+    raw.query("BEGIN")
+    raw.query("SELECT count(*) FROM pg_catalog.pg_class")
+    with proxy.database.connect() as other:
+        rewriting = threading.Thread(target=other.execute, args=["VACUUM FULL pg_catalog.pg_class"])
+        rewriting.start()
+        try:
+            waits = "SELECT FROM pg_locks WHERE NOT granted AND relation = 'pg_class'::regclass"
+            while not raw.query(waits)[1:-2]:
+                pass
+            for text in (
+                "CREATE TABLE letters (id int, sender text)",
+                "CREATE TABLE copies AS SELECT id FROM letters",
+                "SELECT id FROM copies",
+                "DROP TABLE IF EXISTS nothing",
+                "DROP TABLE IF EXISTS nothing",
+                "INSERT INTO users (id, email) VALUES (901, 'kanarie')",
+                "SELECT email FROM users WHERE email = 'kanarie'",
+            ):
+                answer = raw.query(text)
+                assert (sqlstates(answer), status(answer)) == ([], "T"), text
+            raw.query("CREATE FUNCTION unheard_of() RETURNS int LANGUAGE sql AS 'SELECT 1'")
+            assert sqlstates(raw.query("SELECT unheard_of()")) == ["58000"], "it may do anything"
+        finally:
+            raw.query("ROLLBACK")
+            rewriting.join()

@@ -25,7 +25,12 @@ PLANNED: list[Any] = [
 ]
 
 
-def answer(*relations: list[Any], touched: tuple[int, ...] = (), temporary: tuple[str, ...] = ()) -> bytes:
+def answer(
+    *relations: list[Any],
+    touched: tuple[int, ...] = (),
+    temporary: tuple[str, ...] = (),
+    functions: tuple[str, ...] = (),
+) -> bytes:
     """The server's answer to an inquiry."""
     said = {
         "touched": [*touched, *(relation[0] for relation in relations)],
@@ -34,6 +39,7 @@ def answer(*relations: list[Any], touched: tuple[int, ...] = (), temporary: tupl
         "path": ["public"],
         "changed": bool(relations or touched),
         "temporary": list(temporary),
+        "functions": list(functions),
     }
     value = base64.encodebytes(json.dumps(said).encode())
     closed = CLOSE_COMPLETE + CLOSE_COMPLETE

@@ -111,6 +111,12 @@ def test_names_are_asked_for_whoever_has_made_the_relation(database: Database) -
         assert set(relations(ask(connection, "ranges", "nobody's", "é"))) == {"ranges"}
 
 
+def test_of_functions_only_the_names_are_said(database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute("CREATE FUNCTION made(int) RETURNS int LANGUAGE sql AS 'SELECT 1'")
+        assert ask(connection, "made", "count", "nothing")["functions"] == ["made"]
+
+
 @pytest.mark.parametrize("operator", ["=", "<>", ">", ">=", "<", "||", "+"])
 def test_every_operator_has_its_schema(operator: str) -> None:
     assert not re.search(rf"(?<![=<>(.]){re.escape(operator)}(?![=<>)])\s", INQUIRY)
