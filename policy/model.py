@@ -135,6 +135,11 @@ class Policy:
     keys: KeyRules = field(default_factory=KeyRules)
     audit_required: bool = False  # without an audit trail, nothing is done with protected fields
 
+    @property
+    def protects(self) -> bool:
+        """Whether there is anything at all that it is about."""
+        return bool(self.tables or self.functions)
+
     def fields(self) -> Iterator[Field]:
         for columns in self.tables.values():
             yield from columns.values()

@@ -62,12 +62,12 @@ class Planning:
         state = self._state
         if state.barrier and state.replies:
             raise Wait(flush=True)
-        if state.catalog_changed and not state.replies:
+        planner = state.planner()
+        if state.catalog_changed and not state.replies and planner.binding.policy.protects:
             self._read_catalog(None)
         if self.error is not None:
             self._look_within()
             self._raise_error()
-        planner = state.planner()
         encoded = text if state.utf8 and text.isascii() else self._utf8(text)
         if encoded is None:
             if planner.mentions(text.decode("latin-1")):

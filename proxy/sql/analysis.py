@@ -92,8 +92,9 @@ class Analyser:
             if looked_for is None:
                 raise
             raise UnknownRelations(frozenset()) from None
-        if looked_for is not None and (context.unknown - looked_for or context.unknown_columns):
-            raise UnknownRelations(frozenset(context.unknown - looked_for))
+        if looked_for is not None and self._binding.policy.protects:
+            if context.unknown - looked_for or context.unknown_columns:
+                raise UnknownRelations(frozenset(context.unknown - looked_for))
         self._require_known(context)
         require_all_judged(context)
         return self._finish(context, plans)

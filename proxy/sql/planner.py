@@ -90,7 +90,7 @@ class Planner:
     def _plan_anew(
         self, text: bytes, cut: list[bytes], session: SessionView, looked_for: Names | None
     ) -> Planned:
-        if self.outdated_since_read and looked_for is not None:
+        if self.outdated_since_read and looked_for is not None and self.binding.policy.protects:
             raise UnknownRelations(frozenset())
         pieces = split(cut)
         if pieces is not None and pieces.groups and not session.unseen:
