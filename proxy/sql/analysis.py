@@ -92,12 +92,16 @@ class Analyser:
             if looked_for is None:
                 raise
             raise UnknownRelations(frozenset()) from None
-        if looked_for is not None and self._binding.policy.protects:
-            if context.unknown - looked_for or context.unknown_columns:
-                raise UnknownRelations(frozenset(context.unknown - looked_for))
+        if looked_for is not None and self._lacks(context, looked_for):
+            raise UnknownRelations(frozenset(context.unknown - looked_for))
         self._require_known(context)
         require_all_judged(context)
         return self._finish(context, plans)
+
+    def _lacks(self, context: Context, looked_for: Names) -> bool:
+        """Whether the statement has to do with what nobody knows, where that may be of concern."""
+        unknown = bool(context.unknown - looked_for) or context.unknown_columns
+        return unknown and self._binding.policy.protects
 
     def _passes(self, parsed: Parsed, session: SessionView) -> tuple[Context, list[StatementPlan]]:
         roles = Roles()

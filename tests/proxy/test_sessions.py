@@ -23,8 +23,9 @@ from proxy.sql.context import UnknownRelations
 from proxy.wire.startup import StartupMessage
 from tests.passing import PassingSession
 from tests.policy.samples import catalog_of
+from tests.sql.world import world
 
-OLD, NEW = Policy({}, {}), Policy({}, {})
+OLD, NEW = world().policy, Policy({}, {})
 
 
 class FakeCatalogs:
