@@ -5,6 +5,7 @@
     │   └── Outdated            0A000  a prepared statement means something else by now
     ├── InvalidValue            22xxx  a value does not fit the logical type
     ├── CannotOpen              XX001  a stored value is no ciphertext of its field, or was altered
+    ├── Contradiction           XX000  the catalogue has changed underneath; ends the session
     ├── CatalogLocked           58000  somebody keeps everybody else from reading the catalogue
     ├── KeysUnavailable         58000  the keys of a field cannot be had now
     ├── AuditUnavailable        58000  the audit trail cannot be written, and the policy wants it to be
@@ -82,6 +83,17 @@ class CannotOpen(ServerError):
     sqlstate = "XX001"
     field: str | None = None
     key: str | None = None
+
+
+class Contradiction(ServerError):
+    """Plan and server disagree about where protected values are: the catalogue has changed underneath."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            "the result is not what was planned for the statement",
+            detail=what,
+            hint="A table may have been changed by somebody else; connect again.",
+        )
 
 
 class CatalogLocked(ServerError):

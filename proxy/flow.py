@@ -139,12 +139,12 @@ class Flow:
         if session.to_frontend:
             self._answered = self._frontend_full
             self._write_frontend()
-        if session.closing:
-            self._finish()
-            return
         if session.announce_ddl:
             session.announce_ddl = False
             self._announce()
+        if session.closing:
+            self._finish()
+            return
         if session.request is not None and self._errand is None:
             self._errand = asyncio.ensure_future(self._run_errand(session.request))
         self._forward_eof()

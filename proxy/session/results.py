@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from policy.binding import BoundField
-from proxy.errors import ServerError
+from proxy.errors import Contradiction
 from proxy.openers import Openers
 from proxy.protector import Protector
 from proxy.session.copy import ColumnTransform, CopyOptions, CopyTransformer, Transform, copy_transformer
@@ -23,19 +23,6 @@ Rewriter = RowRewriter
 _KEPT = 1024  # descriptions, and rewriters, that are kept at a time
 _LONGEST = 4096  # bytes of a description that is kept
 _UNREADABLE = {"bytea": b"?\\", "json": b"?", "jsonb": b"?"}
-
-
-class Contradiction(ServerError):
-    """Plan and server disagree about where protected values are: the catalogue has changed underneath."""
-
-    sqlstate = "XX000"
-
-    def __init__(self, what: str) -> None:
-        super().__init__(
-            "the result is not what was planned for the statement",
-            detail=what,
-            hint="A table may have been changed by somebody else; connect again.",
-        )
 
 
 def row_rewriter(state: State, results: Results, width: int, formats: tuple[int, ...]) -> RowRewriter | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from crypto.keyring import Keyring
-from proxy.errors import AuditUnavailable, ServerError
+from proxy.errors import AuditUnavailable, Contradiction, ServerError
 from proxy.openers import Openers
 from proxy.protector import Protector
 from proxy.session.copy import CopyTransformer
@@ -261,6 +261,8 @@ class State:
         """End the session with a FATAL error."""
         if self.closing:
             return
+        if isinstance(error, Contradiction):  # the next session shall not meet it again
+            self.announce_ddl = True
         fatal = ServerError(
             error.message,
             sqlstate=error.sqlstate,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NoReturn
 
 from policy.binding import TABLE_KINDS, Binding, BoundField
 from policy.catalog import SYSTEM_SCHEMAS, Relation
+from policy.model import Field
 from policy.types import TYPES, LogicalType
 from proxy.errors import Refused
 from proxy.sql.literal import LITERAL_TOKENS
@@ -94,8 +95,7 @@ class Context:
     judged_calls: set[int] = field(default_factory=set)  # offsets of calls whose arguments were looked at
     bare_call: Node = None  # the target of a statement that is nothing but SELECT function()
     changed: frozenset[str] = frozenset()  # relations and functions that this text has changed the meaning of
-    moved: set[int] = field(default_factory=set)  # oids of relations whose columns this text has moved
-    grown: set[int] = field(default_factory=set)  # and of those to which it has added some
+    altered: set[int] = field(default_factory=set)  # oids of relations that this text gives other columns
     changing_views: frozenset[int] = frozenset()  # oids of views that call a function which may set the path
     effects: list[Effect] = field(default_factory=list)
     type_edits: dict[int, tuple[int, str]] = field(default_factory=dict)  # types in DDL
@@ -147,6 +147,8 @@ class Context:
             found = self._anywhere(name)
         else:
             found = catalog.find(name, self.search_path)
+        if found is not None and self.altered:
+            self._refuse_altered(found)
         if found is not None and found.kind not in TABLE_KINDS:
             self._refuse_stand_in(found)
             if found.oid in self.changing_views:
@@ -154,6 +156,29 @@ class Context:
         if found is None and not (name.startswith("pg_") and not schema):
             self.unknown.add(name)
             self._note_future(schema, name)
+        return found
+
+    def _refuse_altered(self, relation: Relation) -> None:
+        """Which columns it has by now is not known: no concern of a text without protected names."""
+        concerned = any(one.oid in self.altered for one in self._family(relation))
+        if concerned and self.mentions(self.parsed.text):
+            raise Unseen(
+                f'the columns of relation "{relation.name}" are changed by the same text',
+                detail="Which of them are protected then cannot be seen by pgveil yet.",
+                hint=APART,
+            )
+
+    def _family(self, relation: Relation) -> Iterator[Relation]:
+        """A relation, and those that it has its columns from."""
+        yield relation
+        yield from self.binding.catalog.ancestors(relation)
+
+    def fields_of(self, relation: Relation) -> dict[str, Field]:
+        """What the policy says of its columns, or of those of its parents, whether they exist or not."""
+        tables = self.binding.policy.tables
+        found: dict[str, Field] = {}
+        for one in self._family(relation):
+            found = {**tables.get((one.schema, one.name), {}), **found}
         return found
 
     def _refuse_stand_in(self, relation: Relation) -> None:
@@ -191,43 +216,20 @@ class Context:
             relation = source.relation
             if relation is None:
                 continue
-            fields = self.binding.policy.tables.get((relation.schema, relation.name), {})
-            if name in fields:
-                self.future_columns.append((written, str(fields[name])))
-
-    def in_order(self, relation: Relation | None) -> None:
-        """Values are given by the order of columns. Raises Unseen where this text has changed it."""
-        self._refuse_changed(relation, self.moved)
-
-    def _refuse_changed(self, relation: Relation | None, changed: Container[int]) -> None:
-        if relation is None or not changed:
-            return
-        if any(one.oid in changed for one in (relation, *self.binding.catalog.ancestors(relation))):
-            raise Unseen(
-                f'the columns of relation "{relation.name}" are changed by the same text',
-                detail="Which value is for a protected column depends on their order.",
-                hint=f"{APART} Or name the columns.",
-            )
+            if (found := self.fields_of(relation).get(name)) is not None:
+                self.future_columns.append((written, str(found)))
 
     def more_values(self, relation: Relation | None) -> None:
-        """More values than the columns that are known: the snapshot is old, or the server will refuse it.
-
-        Raises Unseen where this text has added columns.
-        """
-        self._refuse_changed(relation, self.grown)
+        """More values than the columns that are known: the snapshot is old, or the server will refuse it."""
         if relation is not None:
             self.unknown_columns = True
             self.surplus |= (relation.schema, relation.name) in self.binding.policy.tables
 
     def all_columns(self, relation: Relation | None) -> None:
-        """Values for all columns, however many: one that the policy names and nobody knows may have come.
-
-        Raises Unseen where this text has added columns.
-        """
-        self._refuse_changed(relation, self.grown)
+        """All columns are meant, however many: one that the policy names and nobody knows may have come."""
         if relation is not None:
-            fields = self.binding.policy.tables.get((relation.schema, relation.name), {})
-            self.unknown_columns |= not fields.keys() <= {column.name for column in relation.columns}
+            known = {column.name for column in relation.columns}
+            self.unknown_columns |= not self.fields_of(relation).keys() <= known
 
     def _reachable(self, schema: str) -> bool:
         return self.search_path is None or schema in self.search_path

@@ -46,10 +46,8 @@ def _columns(context: Context, node: Node) -> Columns:
     source = relation_source(context, relation, node.relation, "", [])
     names = [name.sval for name in node.attlist or ()] or _copied(relation)
     if not node.attlist:
-        context.in_order(relation)
+        context.all_columns(relation)
     if node.is_from:
-        if not node.attlist:
-            context.all_columns(relation)
         options = dict(_options(node))
         require_no_default(context, source, [] if "default" in options else names)
     if node.whereClause is not None:

@@ -14,9 +14,9 @@ from proxy.sql.expressions import condition, infer
 from proxy.sql.parse import Node, ast
 from proxy.sql.plan import Use
 from proxy.sql.queries import refuse_copy
-from proxy.sql.scope import Item, Scope, Source
-from proxy.sql.tables import changes, index_element, refuse_shadow, table_scope
-from proxy.sql.value import PLAIN, require_deterministic, require_plain
+from proxy.sql.scope import Item, Scope
+from proxy.sql.tables import changes, column_of, index_element, refuse_shadow, relation_scope
+from proxy.sql.value import require_deterministic, require_plain
 
 
 def view(context: Context, node: Node) -> None:
@@ -68,6 +68,7 @@ def create_table_as(context: Context, node: Node) -> None:
 def require_unprotected(context: Context, node: Node, kind: str) -> None:
     """A statement of a kind that has no rule may not name a relation with protected columns."""
     relation = context.relation(node)
+    context.all_columns(relation)
     if relation is not None and any(value.protected for _, value in context.columns(relation)):
         refuse_statement(
             f'{kind.removesuffix("Stmt")} on "{relation.name}" cannot be proved safe',
@@ -102,9 +103,7 @@ def publication(context: Context, node: Node) -> None:
         table = item.pubtable
         if table is None or table.whereClause is None:
             continue
-        relation = context.relation(table.relation)
-        columns = context.columns(relation) if relation is not None else []
-        condition(context, table_scope(columns, table.relation.relname), table.whereClause, "a publication")
+        condition(context, relation_scope(context, table.relation), table.whereClause, "a publication")
 
 
 def statistics(context: Context, node: Node) -> None:
@@ -112,30 +111,28 @@ def statistics(context: Context, node: Node) -> None:
     for source in node.relations or ():
         if not isinstance(source, ast.RangeVar):  # the server takes nothing but tables
             return
-        relation = context.relation(source)
-        columns = context.columns(relation) if relation is not None else []
-        scope = table_scope(columns, source.relname)
+        scope = relation_scope(context, source)
         for element in node.exprs or ():
             if element.expr is not None:
                 require_plain(infer(context, scope, element.expr), "statistics on an expression")
-                _require_no_constant(scope, element.expr)
+                _require_no_constant(context, scope, element.expr)
 
 
-def _require_no_constant(scope: Scope, node: Node) -> None:
+def _require_no_constant(context: Context, scope: Scope, node: Node) -> None:
     """An expression of extended statistics cannot be rewritten: it may not compare a field with a literal."""
     for item in descendants(node):
         if isinstance(item, ast.ColumnRef) and isinstance(item.fields[-1], ast.String):
-            value = scope.column(item.fields[-1].sval)
-            require_plain(value or PLAIN, "statistics on an expression")
+            value = column_of(context, scope, item.fields[-1].sval)
+            require_plain(value, "statistics on an expression")
 
 
 def index(context: Context, node: Node) -> None:
     """CREATE INDEX: on a deterministic field itself; not on an expression of it."""
     relation = context.relation(node.relation)
-    if relation is None or not context.binding.of(relation):
+    if relation is None or not context.fields_of(relation):
         return
     changes(context)
-    scope = table_scope(context.columns(relation), relation.name)
+    scope = relation_scope(context, node.relation)
     for element in node.indexParams or ():
         value = index_element(context, scope, element)
         require_deterministic(value, "an index")
@@ -162,10 +159,7 @@ def drop(context: Context, node: Node) -> None:
 
 def row_policy(context: Context, node: Node) -> None:
     """CREATE POLICY: its conditions are judged like any other."""
-    relation = context.relation(node.table)
-    columns = context.columns(relation) if relation is not None else []
-    source = Source(node.table.relname, columns, opaque=relation is None)
-    scope = Scope(sources=[source], items=[Item.of(source)])
+    scope = relation_scope(context, node.table)
     for clause in (node.qual, node.with_check):
         condition(context, scope, clause, "a row security policy")
 
@@ -179,6 +173,7 @@ def rename(context: Context, node: Node) -> None:
         names = _names_in(context, {node.subname, node.newname})
     changes(context, *names, function=_new_path_changer(context, node))
     relation = context.relation(node.relation) if node.relation is not None else None
+    context.all_columns(relation)
     bound = context.binding.of(relation) if relation is not None and relation.kind in "rpf" else {}
     if not bound or relation is None:
         return
@@ -226,6 +221,7 @@ def move(context: Context, node: Node) -> None:
     """ALTER ... SET SCHEMA: the same for the schema's name."""
     changes(context, *_touched_names(context, node.relation))
     relation = context.relation(node.relation) if node.relation is not None else None
+    context.all_columns(relation)
     bound = context.binding.of(relation) if relation is not None else {}
     if relation is not None:
         for name, field in _own(relation, bound):

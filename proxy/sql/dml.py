@@ -68,8 +68,6 @@ def insert(context: Context, scope: Scope, node: Node) -> Item:
     with_clause(context, scope, node.withClause)
     source = target(context, Scope(), node.relation)
     columns = [column.name for column in node.cols or ()] or [name for name, _ in source.columns]
-    if not node.cols:
-        context.in_order(source.relation)
     for column in node.cols or ():
         if column.indirection:
             _refuse_part(source, column.name)
@@ -245,8 +243,6 @@ def merge(context: Context, scope: Scope, node: Node) -> Item:
 def _merge_insert(context: Context, scope: Scope, when: Node, source: Source) -> None:
     columns = [column.name for column in when.targetList or ()] or [name for name, _ in source.columns]
     values = when.values or ()
-    if not when.targetList:
-        context.in_order(source.relation)
     if len(values) > len(columns) and not when.targetList:
         context.more_values(source.relation)
     for column, item in zip(columns, values, strict=False):

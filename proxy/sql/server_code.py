@@ -185,11 +185,13 @@ def trigger(context: Context, node: Node) -> None:
     relation = context.relation(node.relation)
     if relation is None:
         return
+    context.all_columns(relation)
     columns = context.columns(relation)
     protected = {name for name, value in columns if value.protected}
     _require_untouched(context, node, protected)
     if node.whenClause is not None:
-        scope = Scope(sources=[Source("old", columns), Source("new", columns)])
+        rows = [Source(name, columns, relation=relation) for name in ("old", "new")]
+        scope = Scope(sources=rows)
         condition(context, scope, node.whenClause, "a trigger's WHEN")
 
 

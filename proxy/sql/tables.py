@@ -23,6 +23,9 @@ from proxy.sql.unify import fit
 from proxy.sql.value import PLAIN, Value, refuse, require_deterministic, require_plain
 
 _NO_FIELDS: Mapping[str, Field] = {}
+# Commands of ALTER TABLE that give it other columns, and that are about the column that they name.
+_OTHER_COLUMNS = frozenset({"AT_AddColumn", "AT_DropColumn"})
+_OF_A_COLUMN = frozenset({"AT_ColumnDefault", "AT_AlterColumnType", "AT_SetExpression", "AT_AddIdentity"})
 
 
 def changes(context: Context, *names: str | None, function: str | None = None) -> None:
@@ -34,10 +37,25 @@ def changes(context: Context, *names: str | None, function: str | None = None) -
     context.effects.append(CatalogChange(frozenset(name for name in names if name is not None), functions))
 
 
-def table_scope(columns: Columns, name: str) -> Scope:
-    """A scope of one table's columns."""
-    source = Source(name, columns)
+def table_scope(columns: Columns, name: str, relation: Relation | None = None) -> Scope:
+    """A scope of one table's columns; `relation`: what is known of the table by now."""
+    source = Source(name, columns, relation=relation)
     return Scope(sources=[source], items=[Item.of(source)])
+
+
+def relation_scope(context: Context, node: Node) -> Scope:
+    """A scope of a table's columns by its name."""
+    relation = context.relation(node)
+    context.all_columns(relation)
+    return table_scope(context.columns(relation) if relation is not None else [], node.relname, relation)
+
+
+def column_of(context: Context, scope: Scope, name: str) -> Value:
+    """A column by its name, where a definition cannot write an expression."""
+    value = scope.column(name)
+    if value is None:
+        context.unknown_column(name, scope.all_sources(), f'"{name}"')
+    return value or PLAIN
 
 
 def refuse_shadow(context: Context, node: Node) -> None:
@@ -59,13 +77,14 @@ def create_table(context: Context, node: Node) -> None:
     if node.relation.relpersistence == "t":
         refuse_shadow(context, node.relation)
         return
-    bound = _inherited(context, node)
+    parents = _parents(context, node)
+    bound = _inherited(context, parents)
     fields = _fields_of(context, node.relation)
     if bound or fields or context.binding.catalog.named(node.relation.relname):
         changes(context, node.relation.relname if bound or fields else None)
     # else its first use will find that the snapshot lacks it: schemas are made without reading each time
     if node.partbound is not None:
-        _refuse_bounds(context, _parents(context, node))
+        _refuse_bounds(context, parents)
     definitions = [item for item in node.tableElts or () if isinstance(item, ast.ColumnDef)]
     for item in definitions:
         if (made := _define(context, item, fields)) is not None or item.colname not in bound:
@@ -75,8 +94,9 @@ def create_table(context: Context, node: Node) -> None:
     ]
     scope = table_scope(columns, node.relation.relname)
     for part in node.partspec.partParams if node.partspec is not None else ():
-        value = infer(context, scope, part.expr) if part.expr is not None else scope.column(part.name)
-        require_plain(value or PLAIN, "a partition key", "Partition by a column that is not protected.")
+        named = part.expr is None
+        value = column_of(context, scope, part.name) if named else infer(context, scope, part.expr)
+        require_plain(value, "a partition key", "Partition by a column that is not protected.")
     for item in definitions:
         _constraints(context, scope, item.constraints or (), bound[item.colname])
     for item in node.tableElts or ():
@@ -94,10 +114,11 @@ def _parents(context: Context, node: Node) -> list[Relation]:
     return [relation for relation in found if relation is not None]
 
 
-def _inherited(context: Context, node: Node) -> dict[str, BoundField | None]:
+def _inherited(context: Context, parents: Iterable[Relation]) -> dict[str, BoundField | None]:
     """The protected columns that a child has from its parents."""
     bound: dict[str, BoundField | None] = {}
-    for relation in _parents(context, node):
+    for relation in parents:
+        context.all_columns(relation)
         bound.update(context.binding.of(relation))
     return bound
 
@@ -199,7 +220,7 @@ def _constraint(context: Context, scope: Scope, node: Node, field: BoundField | 
             require_plain(index_element(context, scope, element[0]), "an EXCLUDE constraint")
     elif kind in ("CONSTR_PRIMARY", "CONSTR_UNIQUE", "CONSTR_FOREIGN"):
         names = [name.sval for name in node.keys or node.fk_attrs or ()]
-        values = [scope.column(name) or PLAIN for name in names]
+        values = [column_of(context, scope, name) for name in names]
         if field is not None and not names:
             values = [Value(field=field)]
         _keys(context, node, values)
@@ -224,10 +245,9 @@ def _keys(context: Context, node: Node, values: list[Value]) -> None:
         require_deterministic(value, "a PRIMARY KEY, UNIQUE or FOREIGN KEY constraint")
     if node.pktable is None:
         return
-    relation = context.relation(node.pktable)
-    columns = dict(context.columns(relation)) if relation is not None else {}
+    scope = relation_scope(context, node.pktable)
     for name, value in zip([name.sval for name in node.pk_attrs or ()], values, strict=False):
-        other = columns.get(name, PLAIN)
+        other = column_of(context, scope, name)
         if value.field is not None and other.field is None:
             refuse(value.field, "a FOREIGN KEY to an unprotected column", "Protect both under one key.")
         if other.field is not None:
@@ -241,19 +261,22 @@ def alter_table(context: Context, node: Node) -> None:
     """ALTER TABLE: a protected column keeps its storage; new ones are made as in CREATE TABLE."""
     changes(context)
     relation = context.relation(node.relation) if node.relation is not None else None
-    columns = context.columns(relation) if relation is not None else []
-    scope = table_scope(columns, node.relation.relname)
+    columns = dict(context.columns(relation)) if relation is not None else {}
     fields = _fields_by_relation(context, node.relation, relation)
+    kinds = {command.subtype.name for command in node.cmds or ()}
+    added = [command.def_ for command in node.cmds or () if command.subtype.name == "AT_AddColumn"]
+    made = [(definition, _define(context, definition, fields)) for definition in added]
+    for definition, field in made:  # the other commands of the statement may name them
+        columns.setdefault(definition.colname, Value(field=field) if field is not None else PLAIN)
+    scope = table_scope(list(columns.items()), node.relation.relname, relation)
+    for definition, field in made:
+        _constraints(context, scope, definition.constraints or (), field)
     for command in node.cmds or ():
         if command.subtype.name == "AT_AttachPartition" and relation is not None:
             _refuse_bounds(context, [relation])
-        _command(context, scope, command, dict(columns), fields)
-    if relation is not None:
-        kinds = {command.subtype.name for command in node.cmds or ()}
-        if "AT_DropColumn" in kinds:
-            context.moved.add(relation.oid)
-        if "AT_AddColumn" in kinds:
-            context.grown.add(relation.oid)
+        _command(context, scope, command, columns)
+    if relation is not None and not kinds.isdisjoint(_OTHER_COLUMNS):
+        context.altered.add(relation.oid)
 
 
 def _fields_by_relation(context: Context, node: Node, relation: Relation | None) -> Mapping[str, Field]:
@@ -262,20 +285,11 @@ def _fields_by_relation(context: Context, node: Node, relation: Relation | None)
     return context.binding.policy.tables.get((relation.schema, relation.name), _NO_FIELDS)
 
 
-def _command(
-    context: Context,
-    scope: Scope,
-    node: Node,
-    columns: Mapping[str, Value],
-    fields: Mapping[str, Field],
-) -> None:
+def _command(context: Context, scope: Scope, node: Node, columns: Mapping[str, Value]) -> None:
+    """Any but the adding of a column."""
     kind, definition = node.subtype.name, node.def_
-    field = columns.get(node.name, PLAIN).field if node.name else None
-    if kind == "AT_AddColumn":
-        made = _define(context, definition, fields)
-        inner = table_scope([*columns.items(), (definition.colname, Value(field=made))], "")
-        _constraints(context, inner, definition.constraints or (), made)
-    elif kind == "AT_AddConstraint":
+    field = column_of(context, scope, node.name).field if kind in _OF_A_COLUMN else None
+    if kind == "AT_AddConstraint":
         _constraint(context, scope, definition, None)
     elif kind == "AT_ColumnDefault" and field is not None and definition is not None:
         fit(infer(context, Scope(), definition), field, context.roles, "DEFAULT", use=Use.STORED)
@@ -384,4 +398,4 @@ def index_element(context: Context, scope: Scope, node: Node) -> Value:
         value = infer(context, scope, node.expr)
         require_plain(value, "an index on an expression")
         return PLAIN
-    return scope.column(node.name) or PLAIN
+    return column_of(context, scope, node.name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import psycopg
 import pytest
 
@@ -43,6 +45,69 @@ def test_rows_are_encrypted(database18: Database, veil: Veils, sql: str) -> None
         else:
             connection.execute(sql)
         assert connection.execute("SELECT id, sender FROM letters").fetchall() == [(1, "kanarie")]
+
+
+DEFINITIONS = [
+    "ALTER TABLE letters ALTER COLUMN sender SET DEFAULT 'kanarie'",
+    "ALTER TABLE letters ALTER COLUMN sender SET DEFAULT 'kanarie', ALTER COLUMN id SET NOT NULL",
+    "ALTER TABLE letters ADD CHECK (sender <> 'kanarie')",
+    "CREATE INDEX ON letters (id) WHERE sender = 'kanarie'",
+    "CREATE POLICY own ON letters USING (sender = 'kanarie')",
+    "CREATE PUBLICATION news FOR TABLE letters WHERE (sender = 'kanarie')",
+    "CREATE TABLE cards (sender text DEFAULT 'kanarie') INHERITS (letters)",
+    "ALTER TABLE letters ADD COLUMN more text GENERATED ALWAYS AS (sender || 'kanarie') STORED",
+]
+SENDER = "ALTER TABLE letters ADD COLUMN sender text"
+
+
+@pytest.mark.parametrize("definition", DEFINITIONS)
+@pytest.mark.parametrize("added", ["past pgveil", "by the same text", "by the same transaction"])
+def test_definitions_of_a_column(database18: Database, veil: Veils, added: str, definition: str) -> None:
+    """The value is encrypted, where the server stores it, or the definition is refused: it is not logged."""
+    proxy = veil(database18, POLICY)
+    proxy.execute("CREATE TABLE letters (id int)")
+    with proxy.connect() as connection, suppress(psycopg.errors.FeatureNotSupported):
+        connection.execute("SELECT FROM letters")
+        if added == "past pgveil":
+            database18.execute(SENDER)
+            connection.execute(definition)
+        elif added == "by the same text":
+            connection.execute(f"{SENDER}; {definition}")
+        else:
+            with connection.transaction():
+                connection.execute(SENDER)
+                connection.execute(definition)
+        table = "cards" if "cards" in definition else "letters"
+        connection.execute(f"INSERT INTO {table} (id) VALUES (1)")
+        assert connection.execute("SELECT sender FROM letters").fetchall() == [("kanarie",)]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "ADD COLUMN sender text, ALTER COLUMN sender SET DEFAULT 'kanarie'",
+        "ALTER COLUMN sender SET DEFAULT 'kanarie', ADD COLUMN sender text",
+        "ADD COLUMN sender text DEFAULT 'kanarie', ADD COLUMN more int",
+    ],
+)
+def test_a_column_and_its_default_in_one_statement(database18: Database, veil: Veils, command: str) -> None:
+    proxy = veil(database18, POLICY)
+    proxy.execute("CREATE TABLE letters (id int)")
+    proxy.execute(f"ALTER TABLE letters {command}")
+    proxy.execute("INSERT INTO letters (id) VALUES (1)")
+    assert proxy.execute("SELECT sender FROM letters") == [("kanarie",)]
+
+
+def test_a_star_that_has_become_wider(database18: Database, veil: Veils) -> None:
+    """One session may meet a result that nobody has planned, and ends; the next one does not."""
+    proxy = veil(database18, POLICY)
+    proxy.execute("CREATE TABLE letters (id int, sender text)")
+    proxy.execute("INSERT INTO letters VALUES (1, 'kanarie')")
+    assert proxy.execute("TABLE letters") == [(1, "kanarie")]
+    database18.execute("ALTER TABLE letters ADD COLUMN more int")
+    with pytest.raises(psycopg.errors.InternalError_, match="the result is not what was planned"):
+        proxy.execute("TABLE letters")
+    assert proxy.execute("TABLE letters") == [(1, "kanarie", None)]
 
 
 def test_more_values_than_columns_are_refused_as_by_the_server(database18: Database, veil: Veils) -> None:

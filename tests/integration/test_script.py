@@ -37,7 +37,7 @@ tables:
     sender: {class: lookup, key: mail}
 """
 RESET = """
-DROP TABLE IF EXISTS people, letters, notes CASCADE; DROP VIEW IF EXISTS contacts;
+DROP TABLE IF EXISTS people, letters, notes, others CASCADE; DROP VIEW IF EXISTS contacts;
 DROP FUNCTION IF EXISTS make(text);
 """
 PEOPLE = "CREATE TABLE people (id int, email text, ssn text, age int)"
@@ -164,6 +164,28 @@ def test_the_same_as_postgresql(twins: Twins, text: str) -> None:
     made = [twins.text(query) for query in AFTERWARDS][-1]
     if any("people" in line for line in made):
         twins.text("SELECT email FROM people")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ALTER TABLE people ADD COLUMN size int; TABLE people",
+        "ALTER TABLE people ADD COLUMN size int; ALTER TABLE people DROP COLUMN id; SELECT * FROM people",
+        "ALTER TABLE people ADD COLUMN ssn text; ALTER TABLE people ALTER COLUMN ssn SET DEFAULT 'kanarie';"
+        " INSERT INTO people (id) VALUES (2); TABLE people",
+        "ALTER TABLE people ADD COLUMN ssn text; INSERT INTO children (ssn) VALUES ('kanarie'); TABLE people",
+        "ALTER TABLE others ADD COLUMN size int; SELECT * FROM people JOIN others USING (id)",
+        "ALTER TABLE others ADD COLUMN size int; ALTER TABLE others ADD UNIQUE (size); TABLE others",
+    ],
+)
+def test_columns_that_the_same_text_gives_a_table(twins: Twins, text: str) -> None:
+    """A star has them, as have the table's children."""
+    twins.text(
+        "CREATE TABLE people (id int, email text); CREATE TABLE children () INHERITS (people);"
+        "CREATE TABLE others (id int)"
+    )
+    twins.text("INSERT INTO people VALUES (1, 'kanarie'); INSERT INTO others VALUES (1)")
+    twins.text(text)
 
 
 def test_columns_of_tables_that_are_there(twins: Twins) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from policy.types import LogicalType
-from proxy.session.results import Contradiction, copy_in, copy_out, describe_rows, described, row_rewriter
+from proxy.errors import Contradiction
+from proxy.session.results import copy_in, copy_out, describe_rows, described, row_rewriter
 from proxy.session.state import SessionContext, State
 from proxy.sql.plan import CopyPlan, ResultColumn, Results, Shape
 from proxy.sql.planner import Planner
