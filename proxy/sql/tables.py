@@ -50,11 +50,11 @@ def relation_scope(context: Context, node: Node) -> Scope:
     return table_scope(context.columns(relation) if relation is not None else [], node.relname, relation)
 
 
-def column_of(context: Context, scope: Scope, name: str) -> Value:
-    """A column by its name, where a definition cannot write an expression."""
+def column_of(context: Context, scope: Scope, name: str, place: str = "") -> Value:
+    """A column by its name, where a definition cannot write an expression; `place` as errors call it."""
     value = scope.column(name)
     if value is None:
-        context.unknown_column(name, scope.all_sources(), f'"{name}"')
+        context.unknown_column(name, scope.all_sources(), f'"{name}"{place}')
     return value or PLAIN
 
 
@@ -220,7 +220,7 @@ def _constraint(context: Context, scope: Scope, node: Node, field: BoundField | 
             require_plain(index_element(context, scope, element[0]), "an EXCLUDE constraint")
     elif kind in ("CONSTR_PRIMARY", "CONSTR_UNIQUE", "CONSTR_FOREIGN"):
         names = [name.sval for name in node.keys or node.fk_attrs or ()]
-        values = [column_of(context, scope, name) for name in names]
+        values = [column_of(context, scope, name, " named in key") for name in names]
         if field is not None and not names:
             values = [Value(field=field)]
         _keys(context, node, values)
@@ -247,7 +247,7 @@ def _keys(context: Context, node: Node, values: list[Value]) -> None:
         return
     scope = relation_scope(context, node.pktable)
     for name, value in zip([name.sval for name in node.pk_attrs or ()], values, strict=False):
-        other = column_of(context, scope, name)
+        other = column_of(context, scope, name, " referenced in foreign key constraint")
         if value.field is not None and other.field is None:
             refuse(value.field, "a FOREIGN KEY to an unprotected column", "Protect both under one key.")
         if other.field is not None:
@@ -288,7 +288,8 @@ def _fields_by_relation(context: Context, node: Node, relation: Relation | None)
 def _command(context: Context, scope: Scope, node: Node, columns: Mapping[str, Value]) -> None:
     """Any but the adding of a column."""
     kind, definition = node.subtype.name, node.def_
-    field = column_of(context, scope, node.name).field if kind in _OF_A_COLUMN else None
+    place = f' of relation "{scope.sources[0].name}"'
+    field = column_of(context, scope, node.name, place).field if kind in _OF_A_COLUMN else None
     if kind == "AT_AddConstraint":
         _constraint(context, scope, definition, None)
     elif kind == "AT_ColumnDefault" and field is not None and definition is not None:

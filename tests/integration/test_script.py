@@ -342,6 +342,13 @@ STATEMENTS = (
     "DROP TABLE IF EXISTS people",
     "ALTER TABLE people DROP COLUMN id",
     "ALTER TABLE people RENAME COLUMN id TO number",
+    "ALTER TABLE people ADD COLUMN IF NOT EXISTS size int DEFAULT 1",
+    "ALTER TABLE people DROP COLUMN ssn",
+    "ALTER TABLE people ADD COLUMN ssn text",
+    "ALTER TABLE people ALTER COLUMN ssn SET DEFAULT 'kanarie default'",
+    "CREATE TABLE IF NOT EXISTS children () INHERITS (people);"
+    " INSERT INTO children (email, ssn) VALUES ('kanarie', 'kanarie ssn') RETURNING *",
+    "TABLE people",
     "INSERT INTO people VALUES (1, 'kanarie', 'kanarie ssn', 1733173317)",
     "INSERT INTO people (email) VALUES ('kanarie') RETURNING email",
     "UPDATE people SET email = 'kanarie two' WHERE email = 'kanarie'",
@@ -367,7 +374,7 @@ def test_any_texts(twins: Twins, texts: list[str]) -> None:
         assert twins.text(AFTERWARDS[-1])
     finally:
         for raw in twins.sessions:
-            raw.query("ROLLBACK; DROP TABLE IF EXISTS people; RESET work_mem")
+            raw.query("ROLLBACK; DROP TABLE IF EXISTS people CASCADE; RESET work_mem")
 
 
 def without_places(lines: list[str]) -> list[str]:
