@@ -78,7 +78,9 @@ def _resolve(endpoint: Endpoint) -> list[tuple[int, tuple[str, int]]]:
     """Every address of a name; `*` is any address, of both families where there is IPv6."""
     host = None if endpoint.host == "*" else endpoint.host
     found = socket.getaddrinfo(host, endpoint.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    return list(dict.fromkeys((family, address[:2]) for family, _, _, _, address in found))  # type: ignore[misc]
+    return list(
+        dict.fromkeys((family, (str(host), int(port))) for family, _, _, _, (host, port, *_) in found)
+    )
 
 
 def _bind_tcp(family: int, address: tuple[str, int]) -> socket.socket:

@@ -219,8 +219,10 @@ def _signs(key: KeyVaultKey) -> bool:
 
 def _code(error: HttpResponseError) -> str | None:
     """The innermost code of an error's body; never its message."""
+    if error.response is None:
+        return None
     try:
-        told = json.loads(error.response.text())["error"]  # type: ignore[union-attr]
+        told = json.loads(error.response.text())["error"]
         return str((told.get("innererror") or told)["code"])
     except (AttributeError, KeyError, TypeError, ValueError):
         return None

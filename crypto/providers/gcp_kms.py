@@ -116,7 +116,7 @@ class GcpKms(Secret):
     def close(self) -> None:
         with self._lock:
             if self._client is not None:
-                self._client.transport.close()  # type: ignore[no-untyped-call]
+                self._client.transport.close()
                 self._client = None
 
     def _prove(self, whole: bool) -> None:
@@ -166,9 +166,7 @@ class GcpKms(Secret):
             return google.auth.default(scopes=[_SCOPE])[0]
         try:
             account = json.loads(read_private(file))
-            return service_account.Credentials.from_service_account_info(  # type: ignore[no-untyped-call]
-                account, scopes=[_SCOPE]
-            )
+            return service_account.Credentials.from_service_account_info(account, scopes=[_SCOPE])
         except (ValueError, auth_exceptions.GoogleAuthError):  # what it says could quote the file
             raise ProviderError(f"{file}: is not the key of a service account") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from typing import Protocol, Self, TypeVar
 
 from proxy.errors import ProtocolViolation
 from proxy.wire.errors import ProtocolError
@@ -43,7 +44,17 @@ def formats_of(data: bytes, at: int, end: int) -> tuple[int, ...]:
         raise ProtocolViolation("invalid message format") from None
 
 
-def read(kind, data: bytes, at: int, end: int):  # type: ignore[no-untyped-def]
+class _Message(Protocol):
+    """What has a body that can be parsed."""
+
+    @classmethod
+    def parse(cls, body: bytes) -> Self: ...
+
+
+_Kind = TypeVar("_Kind", bound=_Message)
+
+
+def read(kind: type[_Kind], data: bytes, at: int, end: int) -> _Kind:
     """Parse a message. Raises ProtocolViolation."""
     try:
         return kind.parse(data[at + HEADER : end])
