@@ -132,7 +132,7 @@ def _entries(path: Path) -> tuple[list[dict[str, Any]], str | None]:
         if rotating not in ("next", "previous"):
             raise ValueError
         return [dict(first), dict(second)], rotating
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         # Nothing of the content, nor of an error that could repeat it, may be shown.
         raise _not_ours(path) from None
 

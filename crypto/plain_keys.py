@@ -95,7 +95,7 @@ def from_bytes(content: bytes) -> tuple[PlainKey, ...]:
     """Read it again. Raises ValueError where it is none."""
     try:
         return tuple(_from_json(fields) for fields in json.loads(content)["keys"])
-    except (KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError, RecursionError):
         raise ValueError from None
 
 

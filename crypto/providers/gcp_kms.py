@@ -167,7 +167,11 @@ class GcpKms(Secret):
         try:
             account = json.loads(read_private(file))
             return service_account.Credentials.from_service_account_info(account, scopes=[_SCOPE])
-        except (ValueError, auth_exceptions.GoogleAuthError):  # what it says could quote the file
+        except (
+            ValueError,
+            RecursionError,
+            auth_exceptions.GoogleAuthError,
+        ):  # what it says could quote the file
             raise ProviderError(f"{file}: is not the key of a service account") from None
 
 

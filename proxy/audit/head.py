@@ -59,7 +59,7 @@ def unpack(data: bytes, find: FindKey) -> Head | None:
         seal = content.pop("seal")
         head = Head(**{name: content[name] for name in Head.__slots__})
         known = content["format"] == FORMAT and content["version"] == 1
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise HeadAltered from None
     if not known or not isinstance(head.mac_key, str) or not isinstance(seal, str):
         raise HeadAltered

@@ -140,7 +140,9 @@ def test_the_file_is_private_and_overwrites_nothing(tmp_path: Path, keys: tuple[
         export_file.read(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"keys": [{}]}', b'{"keys": 1}', b"\xff"])
+@pytest.mark.parametrize(
+    "content", [b"", b"{}", b"[]", b'{"keys": [{}]}', b'{"keys": 1}', b"\xff", b"[" * 20_000]
+)
 def test_content_that_is_none(content: bytes) -> None:
     with pytest.raises(ValueError):
         from_bytes(content)

@@ -88,6 +88,7 @@ def test_the_passphrase_is_asked_only_for_a_sealed_key(path: Path) -> None:
         "SECRETSECRET",
         b"\xff\xfe",
         "[]",
+        '{"format":' * 5_000,
         '"SECRET"',
         "{}",
         {**PLAIN, "format": "another"},

@@ -30,7 +30,7 @@ def test_any_other_bit_changes_nothing_or_is_found(at: int, bit: int) -> None:
         assert unpack(bytes(data), KEYS.find) == HEAD  # white space
 
 
-@pytest.mark.parametrize("data", [b"x", b"{}", b"[]", b"null", b'{"seal": 1}', b"\xff"])
+@pytest.mark.parametrize("data", [b"x", b"{}", b"[]", b"null", b'{"seal": 1}', b"\xff", b"[" * 20_000])
 def test_what_is_none(data: bytes) -> None:
     with pytest.raises(HeadAltered):
         unpack(data, KEYS.find)
