@@ -13,17 +13,20 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.conformance import fuzz, regression
+from tests.conformance import django, fuzz, regression
 from tests.conformance.debian import Missing
 from tests.conformance.drivers import DRIVERS, DriverSuite
+from tests.conformance.go_modules import MODULES, GoSuite
 from tests.conformance.outcomes import Outcomes, Result, count
 from tests.conformance.servers import POLICIES, server, through
 
 WORK = Path(__file__).parent.parent.parent / "build/conformance"
-Suite = regression.Regression | DriverSuite
+Suite = regression.Regression | DriverSuite | django.DjangoSuite | GoSuite
 SUITES: dict[str, Callable[[Path], Suite]] = {
     "postgresql": regression.Regression,
     **{driver.name.lower(): lambda work, driver=driver: DriverSuite(driver, work) for driver in DRIVERS},
+    django.NAME: django.DjangoSuite,
+    **{module.name: lambda work, module=module: GoSuite(module, work) for module in MODULES},
 }
 
 

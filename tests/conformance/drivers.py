@@ -1,11 +1,12 @@
-"""The suites of drivers, from their source distributions: one row each. psycopg 3's has no tests in it."""
+"""The suites of drivers for Python, and of what stands on them, from their sources: one row each.
+
+psycopg 3's has no tests in it.
+"""
 
 from __future__ import annotations
 
 import os
 import subprocess
-import sys
-import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import ClassVar
 
 from proxy.embedded import Server
 from tests.conformance.outcomes import Outcomes, of_junit
+from tests.conformance.sources import fetch
 
 _ADDRESS = ("PGHOST", "PGPORT", "PGUSER", "PGDATABASE")
 
@@ -62,6 +64,18 @@ DRIVERS = (
             "CREATE EXTENSION citext",
         ),
     ),
+    Driver(
+        "alembic==1.20.1",
+        ("tests",),
+        with_sources=True,
+        others=("psycopg2-binary==2.9.13", "tzdata", "black"),
+        arguments=(
+            "--dburi=postgresql+psycopg2://postgres@127.0.0.1:{port}/postgres",
+            "--backend-only",
+            "--maxfail=0",
+        ),
+        prepare=("CREATE SCHEMA test_schema", "CREATE SCHEMA test_schema_2"),
+    ),
 )
 
 
@@ -77,29 +91,11 @@ class DriverSuite:
     def __init__(self, driver: Driver, work: Path) -> None:
         self._driver = driver
         self._place = work / driver.requirement
-        self._python = self._place / "venv/bin/python"
         self.version = driver.requirement.partition("==")[2]
-        if not (self._place / "ready").exists():
-            self._install()
-
-    def _install(self) -> None:
-        subprocess.run([sys.executable, "-m", "venv", str(self._place / "venv")], check=True)
-        pip = [str(self._python), "-m", "pip", "--quiet", "--disable-pip-version-check"]
-        subprocess.run(
-            [*pip, "install", self._driver.requirement, "pytest", *self._driver.others], check=True
-        )
-        fetch = ["download", "--no-deps", "--no-binary", ":all:", "--dest", str(self._place)]
-        subprocess.run([*pip, *fetch, self._driver.requirement], check=True)
-        (archive,) = self._place.glob("*.tar.gz")
-        tops = {test.partition("/")[0] for test in self._driver.tests}
-        with tarfile.open(archive) as tar:
-            for member in tar.getmembers():
-                _, _, member.name = member.name.partition("/")
-                if member.name and (self._driver.with_sources or member.name.partition("/")[0] in tops):
-                    tar.extract(member, self._place / "suite", filter="data")
-        if not self._driver.with_sources:  # else pytest would find a configuration further up
+        tops = None if driver.with_sources else {test.partition("/")[0] for test in driver.tests}
+        self._python = fetch(self._place, driver.requirement, ("pytest", *driver.others), tops)
+        if not driver.with_sources:  # else pytest would find a configuration further up
             (self._place / "suite/pytest.ini").write_text("[pytest]\n")
-        (self._place / "ready").touch()
 
     def run(self, server: Server, port: int, results: Path) -> Outcomes:
         """Run it against a port, and leave what pytest says in `results`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Collection, Mapping
@@ -11,6 +12,17 @@ from pathlib import Path
 Outcomes = Mapping[str, str]  # the name of a test: "passed", "failed" or "skipped"
 
 _PG_REGRESS = re.compile(r"^(?:test|    ) (\w[\w.]*) +\.\.\. (ok|FAILED|failed \(ignored\))", re.MULTILINE)
+_GO = {"pass": "passed", "fail": "failed", "skip": "skipped"}
+_UNITTEST_NAME = re.compile(r"(\w+ \([\w.]+\))")
+_UNITTEST_END = re.compile(r" \.\.\. (ok|ERROR|FAIL|skipped|expected failure)")
+_UNITTEST_FAULT = re.compile(r"(?:ERROR|FAIL): (\w+ \([\w.]+\))")
+_UNITTEST = {
+    "ok": "passed",
+    "expected failure": "passed",
+    "ERROR": "failed",
+    "FAIL": "failed",
+    "skipped": "skipped",
+}
 _WORDS = {"ok": "passed", "FAILED": "failed", "failed (ignored)": "skipped"}
 
 
@@ -58,6 +70,30 @@ def of_junit(path: Path) -> Outcomes:
         kinds = {child.tag for child in case}
         outcome = "failed" if kinds & {"failure", "error"} else "skipped" if "skipped" in kinds else "passed"
         found[name] = "failed" if found.get(name) == "failed" else outcome
+    return found
+
+
+def of_go_test(output: str) -> Outcomes:
+    """What `go test -json` prints; names that hold a directory of that run are left out."""
+    found: dict[str, str] = {}
+    for line in output.splitlines():
+        event = json.loads(line)
+        if "Test" in event and event["Action"] in _GO and "/tmp/" not in event["Test"]:
+            found[f"{event['Package']}.{event['Test']}"] = _GO[event["Action"]]
+    return found
+
+
+def of_unittest(output: str) -> Outcomes:
+    """What unittest prints with verbosity 2; a test may print lines of its own before its outcome."""
+    found: dict[str, str] = {}
+    name = ""
+    for line in output.splitlines():
+        if (start := _UNITTEST_NAME.match(line)) is not None:
+            name = start[1]
+        if (end := _UNITTEST_END.search(line)) is not None and name:
+            found[name] = _UNITTEST[end[1]]
+        if (fault := _UNITTEST_FAULT.match(line)) is not None:
+            found[fault[1]] = "failed"
     return found
 
 

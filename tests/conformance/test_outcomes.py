@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
-from tests.conformance.outcomes import Result, count, differences, of_junit, of_pg_regress
+from tests.conformance.outcomes import (
+    Result,
+    count,
+    differences,
+    of_go_test,
+    of_junit,
+    of_pg_regress,
+    of_unittest,
+)
 
 PG_REGRESS = """\
 ============== running regression test queries        ==============
@@ -23,6 +32,18 @@ JUNIT = """<testsuites><testsuite>
 <testcase classname="tests.a" name="four"><error message="teardown"/></testcase>
 </testsuite></testsuites>"""
 
+UNITTEST = """\
+test_a (x.tests.A.test_a)
+What it does. ... ok
+test_b (x.tests.A.test_b) ... skipped 'no'
+test_c (x.tests.A.test_c) ... it prints a line
+ERROR
+test_d (x.tests.A.test_d) ... expected failure
+======================================================================
+ERROR: test_c (x.tests.A.test_c)
+----------------------------------------------------------------------
+"""
+
 
 def test_pg_regress() -> None:
     assert of_pg_regress(PG_REGRESS) == {
@@ -39,6 +60,29 @@ def test_junit(tmp_path: Path) -> None:
     outcomes = of_junit(tmp_path / "junit.xml")
     assert count(outcomes) == "1 passed, 2 failed, 1 skipped"
     assert outcomes["tests.a.four"] == "failed"
+
+
+def test_go() -> None:
+    events = [
+        {"Action": "start", "Package": "p"},
+        {"Action": "run", "Package": "p", "Test": "TestA"},
+        {"Action": "pass", "Package": "p", "Test": "TestA/one"},
+        {"Action": "fail", "Package": "p", "Test": "TestA"},
+        {"Action": "skip", "Package": "p", "Test": "TestB"},
+        {"Action": "pass", "Package": "p", "Test": "TestC/file='/tmp/001/x'"},
+        {"Action": "fail", "Package": "p"},
+    ]
+    outcomes = of_go_test("\n".join(map(json.dumps, events)))
+    assert outcomes == {"p.TestA/one": "passed", "p.TestA": "failed", "p.TestB": "skipped"}
+
+
+def test_unittest() -> None:
+    assert of_unittest(UNITTEST) == {
+        "test_a (x.tests.A.test_a)": "passed",
+        "test_b (x.tests.A.test_b)": "skipped",
+        "test_c (x.tests.A.test_c)": "failed",
+        "test_d (x.tests.A.test_d)": "passed",
+    }
 
 
 def test_differences_name_the_tests() -> None:
