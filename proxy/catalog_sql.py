@@ -136,8 +136,9 @@ WHERE name = 'search_path' AND error IS NULL ORDER BY seqno DESC LIMIT 1
 # The version of everything that a snapshot is built from, or that a view's definition may name: three arrays,
 # of catalogues, oids and versions. Every DDL statement writes new row versions (xmin), and a version is a sum
 # over the rows that belong together. Row and version go into the hash apart: of one int8 it would take the
-# upper half xor the lower one. The server's own relations have one version together, under oid 0.
-# Attributes are many, and are counted by xmin: one that has changed has an xmin that none had before.
+# upper half xor the lower one. The server's own relations have one version together, under oid 0; their
+# attributes, of which there are thousands, change with a new major version only, which is a new server.
+# Others are many, too, and are counted by xmin: one that has changed has an xmin that none had before.
 VERSIONS = """
 WITH kept AS (
     SELECT CASE WHEN c.oid < 16384 THEN 0::oid ELSE c.oid END AS object, c.oid, c.xmin
@@ -148,7 +149,7 @@ WITH kept AS (
     WHERE c.relkind = 'c' AND c.oid >= 16384
 ), attributes AS (
     SELECT a.attrelid, a.xmin, pg_catalog.count(*) AS seed FROM pg_catalog.pg_attribute a
-    WHERE a.attnum > 0 GROUP BY a.attrelid, a.xmin
+    WHERE a.attnum > 0 AND a.attrelid >= 16384 GROUP BY a.attrelid, a.xmin
 ), versioned AS (
     SELECT 'pg_catalog.pg_class'::pg_catalog.regclass::oid AS class, object, oid, xmin, 1 AS seed FROM kept
     UNION ALL
