@@ -56,9 +56,6 @@ class OpenKeys(Secret):
     def field_keys(self) -> Iterable[tuple[KeyRecord, FieldKey]]:
         return self._field_keys.values()
 
-    def field_key(self, id_: UUID) -> tuple[KeyRecord, FieldKey] | None:
-        return self._field_keys.get(id_)
-
     def want(self, matches: Callable[[KeyRecord], bool]) -> bool:
         """Have the keys of these records open by the next `take`; whether one of them is closed now."""
         found = [

@@ -10,7 +10,7 @@ from proxy.sql.array_literal import array_slot, closing_bracket
 from proxy.sql.context import Context, logical_type
 from proxy.sql.json_records import require_no_leftovers
 from proxy.sql.literal import LITERAL_TOKENS
-from proxy.sql.parse import Node, Parsed, Token, ast
+from proxy.sql.parse import Node, Parsed, Token
 from proxy.sql.plan import Constant, Role, Slot, WireParameter
 from proxy.sql.roles import storage_name
 from proxy.sql.value import HINTS, Open, refuse, same_either_way
@@ -299,7 +299,3 @@ def _constant(text: str, start: int, end: int, edits: list[_Edit]) -> Constant:
             position = edit.end
     parts.append(text[position:end])
     return Constant("".join(parts), (*widths, (end - position, end - position)))
-
-
-def is_prepare(node: Node) -> bool:
-    return isinstance(node, ast.PrepareStmt)

@@ -32,9 +32,6 @@ class DateStyle:
     order: Order
 
 
-ISO_MDY = DateStyle(Style.ISO, Order.MDY)
-
-
 @functools.lru_cache(maxsize=64)
 def date_style(setting: str) -> DateStyle:
     """The setting as the server reports it: `ISO, MDY`. Raises InvalidValue for anything else."""
