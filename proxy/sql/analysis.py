@@ -153,8 +153,9 @@ class Analyser:
                         prepared[name] = inner
                     case DeclareCursor(name, results):
                         cursors[name] = results
-                    case CatalogChange(names, functions):
+                    case CatalogChange(names, functions, columns):
                         context.changed |= names | functions
+                        context.all_altered |= columns
                     case _:
                         pass
             plans.append(plan)

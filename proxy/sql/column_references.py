@@ -23,10 +23,14 @@ def _by_name(context: Context, scope: Scope, names: list[str]) -> Value:
     """A column, a whole row by its table's name, or PLAIN for a name that nothing protected has."""
     if names[-1] == "*":
         source = scope.source(names[-2], names[-3] if len(names) > 2 else "") if len(names) > 1 else None
-        return source.row if source is not None else _whole_scope(scope)
+        if source is None:
+            return _whole_scope(scope)
+        context.all_columns(source.relation)
+        return source.row
     if len(names) == 1:
         value = scope.column(names[0])
         if value is None and (whole := scope.source(names[0])) is not None:
+            context.all_columns(whole.relation)
             return whole.row
         return value if value is not None else _unknown_column(context, scope, names)
     source = scope.source(names[-2], names[-3] if len(names) > 2 else "")

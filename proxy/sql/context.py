@@ -96,6 +96,7 @@ class Context:
     bare_call: Node = None  # the target of a statement that is nothing but SELECT function()
     changed: frozenset[str] = frozenset()  # relations and functions that this text has changed the meaning of
     altered: set[int] = field(default_factory=set)  # oids of relations that this text gives other columns
+    all_altered: bool = False  # or it may have given any relation other columns, by CASCADE
     changing_views: frozenset[int] = frozenset()  # oids of views that call a function which may set the path
     effects: list[Effect] = field(default_factory=list)
     type_edits: dict[int, tuple[int, str]] = field(default_factory=dict)  # types in DDL
@@ -147,7 +148,7 @@ class Context:
             found = self._anywhere(name)
         else:
             found = catalog.find(name, self.search_path)
-        if found is not None and self.altered:
+        if found is not None:
             self._refuse_altered(found)
         if found is not None and found.kind not in TABLE_KINDS:
             self._refuse_stand_in(found)
@@ -160,13 +161,29 @@ class Context:
 
     def _refuse_altered(self, relation: Relation) -> None:
         """Which columns it has by now is not known: no concern of a text without protected names."""
-        concerned = any(one.oid in self.altered for one in self._family(relation))
+        if not self.altered and not self.all_altered:
+            return
+        concerned = self.all_altered or any(one.oid in self.altered for one in self._family(relation))
         if concerned and self.mentions(self.parsed.text):
             raise Unseen(
                 f'the columns of relation "{relation.name}" are changed by the same text',
                 detail="Which of them are protected then cannot be seen by pgveil yet.",
                 hint=APART,
             )
+
+    def missing_column(self, relation: Relation) -> None:
+        """A column that the policy names and nobody knows may have come, if the text has its name.
+
+        Whatever that seems to mean: the new column may stand before another one of the same name.
+        """
+        missing = self._missing(relation)
+        self.unknown_columns |= bool(missing) and any(
+            _identifier(token.text) in missing or token.name == "UIDENT" for token in self.parsed.tokens
+        )
+
+    def _missing(self, relation: Relation) -> set[str]:
+        """The columns that the policy names and the snapshot lacks."""
+        return self.fields_of(relation).keys() - {column.name for column in relation.columns}
 
     def _family(self, relation: Relation) -> Iterator[Relation]:
         """A relation, and those that it has its columns from."""
@@ -228,8 +245,7 @@ class Context:
     def all_columns(self, relation: Relation | None) -> None:
         """All columns are meant, however many: one that the policy names and nobody knows may have come."""
         if relation is not None:
-            known = {column.name for column in relation.columns}
-            self.unknown_columns |= not self.fields_of(relation).keys() <= known
+            self.unknown_columns |= bool(self._missing(relation))
 
     def _reachable(self, schema: str) -> bool:
         return self.search_path is None or schema in self.search_path
@@ -283,6 +299,11 @@ class Context:
         while _text(tokens, last + 1) == "[":
             last = _closing(tokens, last + 1, "[", "]")
         return tokens[last].end
+
+
+def _identifier(text: str) -> str:
+    """A name as the catalogue holds it. Source: PostgreSQL's rules for identifiers (4.1.1 of its manual)."""
+    return text[1:-1].replace('""', '"') if text.startswith('"') else text.lower()
 
 
 def _text(tokens: tuple[Node, ...], index: int) -> str:

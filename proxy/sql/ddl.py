@@ -144,7 +144,12 @@ def index(context: Context, node: Node) -> None:
 def drop(context: Context, node: Node) -> None:
     """DROP: the catalogue is read again unless what goes cannot have hidden anything protected."""
     kind = node.removeType.name
-    if kind in ("OBJECT_INDEX", "OBJECT_SEQUENCE", "OBJECT_FUNCTION"):
+    if kind in ("OBJECT_INDEX", "OBJECT_SEQUENCE"):
+        return
+    if node.behavior.name == "DROP_CASCADE":  # columns go with their type, or the function that they use
+        changes(context, columns=True)
+        return
+    if kind == "OBJECT_FUNCTION":
         return
     catalog = context.binding.catalog
     for name in node.objects if kind == "OBJECT_TABLE" else ():
@@ -171,7 +176,8 @@ def rename(context: Context, node: Node) -> None:
     if kind == "OBJECT_SCHEMA":
         _require_schema(context, node.subname, node.newname)
         names = _names_in(context, {node.subname, node.newname})
-    changes(context, *names, function=_new_path_changer(context, node))
+    follow = bool(names) or kind == "OBJECT_ATTRIBUTE"  # views, child tables, and tables of the type
+    changes(context, *names, function=_new_path_changer(context, node), columns=follow)
     relation = context.relation(node.relation) if node.relation is not None else None
     context.all_columns(relation)
     bound = context.binding.of(relation) if relation is not None and relation.kind in "rpf" else {}
@@ -219,7 +225,8 @@ def _require_schema(context: Context, old: str, new: str) -> None:
 
 def move(context: Context, node: Node) -> None:
     """ALTER ... SET SCHEMA: the same for the schema's name."""
-    changes(context, *_touched_names(context, node.relation))
+    names = _touched_names(context, node.relation)
+    changes(context, *names, columns=bool(names))
     relation = context.relation(node.relation) if node.relation is not None else None
     context.all_columns(relation)
     bound = context.binding.of(relation) if relation is not None else {}

@@ -94,6 +94,7 @@ def _insert_rows(context: Context, scope: Scope, node: Node, source: Source, col
         return min(len(row) for row in rows.valuesLists)
     item = context.query(context, Scope(parent=scope), rows)
     if item.gap is not None:
+        context.all_columns(source.relation)
         _require_plain_target(source, columns)
     for column, (_, value) in zip(columns, item.columns, strict=False):
         assign(context, source, column, value, "INSERT ... SELECT")

@@ -219,11 +219,12 @@ class CatalogChange:
     """The catalogue changes: it is looked at again before the next statement is analysed.
 
     `names`: relations, some of which may mean protected columns now; `functions`: which may now change
-    search_path. Nobody else can see either before the commit.
+    search_path. Nobody else can see either before the commit. `columns`: any relation may have others now.
     """
 
     names: frozenset[str] = frozenset()
     functions: frozenset[str] = frozenset()
+    columns: bool = False
 
 
 @dataclass(frozen=True, slots=True)

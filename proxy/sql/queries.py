@@ -206,6 +206,9 @@ def _star(context: Context, scope: Scope, node: Node) -> Item | None:
     if not (isinstance(node, ast.ColumnRef) and isinstance(node.fields[-1], ast.A_Star)):
         return None
     names = [part.sval for part in node.fields[:-1]]
+    if scope.parent is not None:  # its rows meet others: in UNION, IN and such
+        for known in scope.sources:
+            context.all_columns(known.relation)
     if not names:
         item = scope.star()
     else:

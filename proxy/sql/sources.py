@@ -58,6 +58,7 @@ def relation_source(
     """A relation of the catalogue (None: one that is not known) under an alias."""
     if relation is None:
         return Source(alias or node.relname, [(name, PLAIN) for name in names], opaque=True)
+    context.missing_column(relation)
     columns = renamed(context.columns(relation), names)
     return Source(alias or node.relname, columns, "" if alias else relation.schema, relation=relation)
 
@@ -87,6 +88,8 @@ def _join(context: Context, scope: Scope, node: Node) -> Item:
     right = _item(context, inner, node.rarg)
     inner.items.pop()
     if node.isNatural:
+        for source in inner.sources:
+            context.all_columns(source.relation)
         if left.gap is not None or right.gap is not None:
             for _, value in left.columns + right.columns:
                 require_plain(value, "NATURAL JOIN with a source of unknown columns", "Write ON or USING.")
@@ -95,6 +98,7 @@ def _join(context: Context, scope: Scope, node: Node) -> Item:
     else:
         shared = [name.sval for name in node.usingClause or ()]
     for name in shared:
+        context.unknown_columns |= any(_lacks(item, name) for item in (left, right))
         compare(_named(left, name), _named(right, name), context.roles, "JOIN ... USING")
     item = merged(left, right, shared) if shared else joined(left, right)
     if node.join_using_alias is not None:
@@ -112,6 +116,10 @@ def _on(context: Context, scope: Scope, item: Item, node: Node) -> None:
     """The condition sees the two sides of the join as a scope of its own."""
     inner = Scope(parent=scope.parent, sources=scope.sources, items=[*scope.items, item], tables=scope.tables)
     condition(context, inner, node.quals, "ON")
+
+
+def _lacks(item: Item, name: str) -> bool:
+    return item.gap is None and all(known != name for known, _ in item.columns)
 
 
 def _named(item: Item, name: str) -> Value:

@@ -308,7 +308,7 @@ def _other(context: Context, node: Node) -> None:
             if isinstance(item, ast.RangeVar):
                 ddl.require_unprotected(context, item, kind)
     if kind.startswith(_DDL) and kind not in _OF_NO_CONCERN:
-        context.effects.append(CatalogChange())
+        context.effects.append(CatalogChange(columns=kind == "DropOwnedStmt"))
 
 
 def _call(context: Context, node: Node) -> StatementPlan:

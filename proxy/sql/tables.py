@@ -20,7 +20,7 @@ from proxy.sql.plan import CatalogChange, Use
 from proxy.sql.roles import storage_name
 from proxy.sql.scope import Columns, Item, Scope, Source
 from proxy.sql.unify import fit
-from proxy.sql.value import PLAIN, Value, refuse, require_deterministic, require_plain
+from proxy.sql.value import PLAIN, Value, refuse, require_deterministic, require_plain, require_usable
 
 _NO_FIELDS: Mapping[str, Field] = {}
 # Commands of ALTER TABLE that give it other columns, and that are about the column that they name.
@@ -28,13 +28,14 @@ _OTHER_COLUMNS = frozenset({"AT_AddColumn", "AT_DropColumn"})
 _OF_A_COLUMN = frozenset({"AT_ColumnDefault", "AT_AlterColumnType", "AT_SetExpression", "AT_AddIdentity"})
 
 
-def changes(context: Context, *names: str | None, function: str | None = None) -> None:
+def changes(context: Context, *names: str | None, function: str | None = None, columns: bool = False) -> None:
     """The catalogue changes; `names` are relations that may mean protected columns from now on.
 
-    `function`: one that may change search_path from now on.
+    `function`: one that may change search_path from now on. `columns`: any relation may have others then.
     """
     functions = frozenset() if function is None else frozenset({function})
-    context.effects.append(CatalogChange(frozenset(name for name in names if name is not None), functions))
+    relations = frozenset(name for name in names if name is not None)
+    context.effects.append(CatalogChange(relations, functions, columns))
 
 
 def table_scope(columns: Columns, name: str, relation: Relation | None = None) -> Scope:
@@ -89,6 +90,9 @@ def create_table(context: Context, node: Node) -> None:
     for item in definitions:
         if (made := _define(context, item, fields)) is not None or item.colname not in bound:
             bound[item.colname] = made
+    for name, known in fields.items():
+        if bound.get(name) is None:
+            bound[name] = _unwritten(known)
     columns: Columns = [
         (name, Value(field=field) if field is not None else PLAIN) for name, field in bound.items()
     ]
@@ -173,6 +177,13 @@ def _define(context: Context, node: Node, fields: Mapping[str, Field]) -> BoundF
     return BoundField(field, logical, storage, TYPES[storage].oid, 0, 0, None)
 
 
+def _unwritten(field: Field) -> BoundField:
+    """A column that comes from a type, from LIKE, or from a parent that does not protect it."""
+    logical = field.type or LogicalType("text")
+    problem = "its type is not written in the statement"
+    return BoundField(field, logical, logical.storage, TYPES[logical.storage].oid, 0, 0, problem)
+
+
 def _widen(context: Context, node: Node, field: Field, logical: LogicalType) -> BoundField:
     """A varchar(n) of which the policy does not say the length: the column remembers it."""
     site = context.cast_site(node.typeName)
@@ -210,6 +221,7 @@ def _constraint(context: Context, scope: Scope, node: Node, field: BoundField | 
     """A constraint of a column (then `field` is its field) or of a table."""
     kind = node.contype.name
     if kind == "CONSTR_DEFAULT" and field is not None:
+        require_usable(field, "DEFAULT")
         fit(infer(context, Scope(), node.raw_expr), field, context.roles, "DEFAULT", use=Use.STORED)
     elif kind == "CONSTR_CHECK" and not _is_guard(scope, node):
         condition(context, scope, node.raw_expr, "a CHECK constraint")
@@ -259,7 +271,7 @@ def _keys(context: Context, node: Node, values: list[Value]) -> None:
 
 def alter_table(context: Context, node: Node) -> None:
     """ALTER TABLE: a protected column keeps its storage; new ones are made as in CREATE TABLE."""
-    changes(context)
+    changes(context, columns=node.objtype.name == "OBJECT_TYPE")  # CASCADE: the tables that are of this type
     relation = context.relation(node.relation) if node.relation is not None else None
     columns = dict(context.columns(relation)) if relation is not None else {}
     fields = _fields_by_relation(context, node.relation, relation)

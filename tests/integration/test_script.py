@@ -38,7 +38,7 @@ tables:
 """
 RESET = """
 DROP TABLE IF EXISTS people, letters, notes, others CASCADE; DROP VIEW IF EXISTS contacts;
-DROP FUNCTION IF EXISTS make(text);
+DROP FUNCTION IF EXISTS make(text); DROP TYPE IF EXISTS mood CASCADE; DROP SCHEMA IF EXISTS more CASCADE;
 """
 PEOPLE = "CREATE TABLE people (id int, email text, ssn text, age int)"
 MADE = f"{PEOPLE}; INSERT INTO people VALUES (1, 'kanarie')"
@@ -186,6 +186,58 @@ def test_columns_that_the_same_text_gives_a_table(twins: Twins, text: str) -> No
     )
     twins.text("INSERT INTO people VALUES (1, 'kanarie'); INSERT INTO others VALUES (1)")
     twins.text(text)
+
+
+# What comes between may move a table's columns, or make another one of them protected, without naming it.
+MOVES = {
+    "a type": (
+        "CREATE TYPE mood AS ENUM ('happy'); CREATE TABLE people (m mood, email text)",
+        "DROP TYPE mood CASCADE; INSERT INTO people VALUES ('kanarie'); TABLE people",
+    ),
+    "a schema": (
+        "CREATE SCHEMA more; CREATE DOMAIN more.mood AS text; CREATE TABLE people (m more.mood, email text)",
+        "DROP SCHEMA more CASCADE; INSERT INTO people VALUES ('kanarie'); TABLE people",
+    ),
+    "a function": (
+        "CREATE FUNCTION make(n text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT n';"
+        "CREATE TABLE people (id text, made text GENERATED ALWAYS AS (make(id)) STORED, email text)",
+        "DROP FUNCTION make CASCADE; INSERT INTO people VALUES (1, 'kanarie'); TABLE people",
+    ),
+    "a table's row type": (
+        "CREATE TABLE notes (id int); CREATE TABLE people (note notes, email text)",
+        "DROP TABLE notes CASCADE; INSERT INTO people VALUES ('kanarie'); TABLE people",
+    ),
+    "an attribute": (
+        "CREATE TYPE mood AS (id text, email text); CREATE TABLE people OF mood",
+        "ALTER TYPE mood DROP ATTRIBUTE id CASCADE; INSERT INTO people VALUES ('kanarie'); TABLE people",
+    ),
+    "an attribute's name": (
+        "CREATE TYPE mood AS (id int, mail text); CREATE TABLE people OF mood",
+        "ALTER TYPE mood RENAME ATTRIBUTE mail TO email CASCADE; INSERT INTO people VALUES (1, 'kanarie')",
+    ),
+    "a column's name": (
+        "CREATE TABLE people (id int, mail text); CREATE TABLE others () INHERITS (people)",
+        "ALTER TABLE people RENAME COLUMN mail TO email; INSERT INTO others VALUES (1, 'kanarie')",
+    ),
+    "a column's name below a view": (
+        "CREATE TABLE people (id int, mail text); CREATE VIEW contacts AS SELECT id, mail FROM people",
+        "ALTER TABLE people RENAME COLUMN mail TO email; INSERT INTO contacts VALUES (1, 'kanarie')",
+    ),
+    "a table's name below a view": (
+        "CREATE TABLE others (id int, email text); CREATE VIEW contacts AS SELECT id, email FROM others",
+        "ALTER TABLE others RENAME TO people; INSERT INTO contacts VALUES (1, 'kanarie')",
+    ),
+}
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("made", MOVES)
+def test_columns_that_move_with_something_else(twins: Twins, made: str, together: bool) -> None:
+    before, text = MOVES[made]
+    twins.text(before)
+    for part in [text] if together else text.split("; "):
+        twins.text(part)
+    twins.text("DROP TYPE IF EXISTS mood CASCADE")
 
 
 def test_columns_of_tables_that_are_there(twins: Twins) -> None:
