@@ -9,6 +9,7 @@ Rule 2  Statements are then planned by a planner of the session's own. What it f
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from policy.binding import bind
 from proxy.session.inquiry import Answer
@@ -59,5 +60,9 @@ class Uncommitted:
         if not (self._functions or answer.differs(shared.binding.catalog)):
             return shared
         catalog = answer.over(shared.binding.catalog, self._functions)
+        listed = {function.name for function in shared.binding.policy.functions.values()} & self._functions
+        if listed:  # which parameters they have by now is not known
+            signatures = {name: of for name, of in catalog.signatures.items() if name not in listed}
+            catalog = replace(catalog, signatures=signatures)
         planner = Planner(bind(shared.binding.policy, catalog))
         return planner.outdated() if shared.outdated_since_read else planner

@@ -43,6 +43,8 @@ class Call:
         listed = context.binding.policy.functions
         self.listed = [f for f in listed.values() if f.name == names[-1] and schema in (None, f.schema)]
         of_name = context.binding.catalog.signatures.get(names[-1], ())
+        if self.listed and names[-1] in context.changed:  # which parameters it has by now is not known
+            of_name = ()
         reachable = [s for s in of_name if schema in (None, s.schema)]
         # where none fits by its number of parameters, one may be variadic
         self.signatures = [s for s in reachable if len(self._arguments) <= len(s.parameters)] or reachable

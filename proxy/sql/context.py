@@ -115,6 +115,11 @@ class Context:
         elif catalog.functions is not None and name not in catalog.functions:
             self.unknown.add(name)
 
+    @property
+    def listed_functions(self) -> set[str]:
+        """The names of functions whose arguments and results the policy describes."""
+        return {function.name for function in self.binding.policy.functions.values()}
+
     def lose_search_path(self) -> None:
         """The statement may leave another search_path behind."""
         self.effects.append(SetSearchPath(None, known=False))

@@ -18,6 +18,8 @@ from proxy.sql.scope import Item, Scope
 from proxy.sql.tables import changes, column_of, index_element, refuse_shadow, relation_scope
 from proxy.sql.value import require_deterministic, require_plain
 
+_ROUTINES = ("OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE", "OBJECT_AGGREGATE")
+
 
 def view(context: Context, node: Node) -> None:
     """CREATE VIEW: resolved through its definition from then on."""
@@ -147,9 +149,11 @@ def drop(context: Context, node: Node) -> None:
     if kind in ("OBJECT_INDEX", "OBJECT_SEQUENCE"):
         return
     if node.behavior.name == "DROP_CASCADE":  # columns go with their type, or the function that they use
-        changes(context, columns=True)
+        changes(context, functions=_dropped_functions(context, node), columns=True)
         return
-    if kind == "OBJECT_FUNCTION":
+    if kind in _ROUTINES:
+        if dropped := _dropped_functions(context, node):
+            changes(context, functions=dropped)
         return
     catalog = context.binding.catalog
     for name in node.objects if kind == "OBJECT_TABLE" else ():
@@ -160,6 +164,13 @@ def drop(context: Context, node: Node) -> None:
         if kind == "OBJECT_TABLE":
             return
     changes(context)
+
+
+def _dropped_functions(context: Context, node: Node) -> set[str]:
+    """The functions of the policy that go: others of the same name may come, with other parameters."""
+    if node.removeType.name not in _ROUTINES:
+        return set()
+    return {item.objname[-1].sval for item in node.objects} & context.listed_functions
 
 
 def row_policy(context: Context, node: Node) -> None:
@@ -176,8 +187,11 @@ def rename(context: Context, node: Node) -> None:
     if kind == "OBJECT_SCHEMA":
         _require_schema(context, node.subname, node.newname)
         names = _names_in(context, {node.subname, node.newname})
-    follow = bool(names) or kind == "OBJECT_ATTRIBUTE"  # views, child tables, and tables of the type
-    changes(context, *names, function=_new_path_changer(context, node), columns=follow)
+    attribute = kind == "OBJECT_ATTRIBUTE"
+    functions = context.listed_functions if attribute else _new_functions(context, node)
+    changes(
+        context, *names, functions=functions, columns=attribute or bool(names)
+    )  # views and children follow
     relation = context.relation(node.relation) if node.relation is not None else None
     context.all_columns(relation)
     bound = context.binding.of(relation) if relation is not None and relation.kind in "rpf" else {}
@@ -197,14 +211,14 @@ def _names_in(context: Context, schemas: set[str]) -> tuple[str, ...]:
     return tuple(relation.name for relation in relations if relation.schema in schemas)
 
 
-def _new_path_changer(context: Context, node: Node) -> str | None:
-    """The new name of a function that may change search_path: nobody else knows it yet."""
-    kinds = ("OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE", "OBJECT_AGGREGATE")
-    if node.renameType.name not in kinds:
-        return None
+def _new_functions(context: Context, node: Node) -> set[str]:
+    """The new name of a function that may change search_path, or both of one that the policy describes."""
+    if node.renameType.name not in _ROUTINES:
+        return set()
     context.look()
-    known = node.object.objname[-1].sval in context.binding.catalog.path_changers
-    return str(node.newname) if known else None
+    old, new = node.object.objname[-1].sval, str(node.newname)
+    known = old in context.binding.catalog.path_changers
+    return {new} if known else {old, new} & context.listed_functions
 
 
 def _touched_names(context: Context, node: Node, *new: str) -> tuple[str, ...]:

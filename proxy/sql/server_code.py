@@ -80,8 +80,12 @@ def create_function(context: Context, node: Node) -> None:
         _require_same_trigger(context, node, options.get("as"))
     name = node.funcname[-1].sval
     known = name in context.binding.catalog.path_changers
-    if known or _may_change_path(context, node.options or (), node.sql_body):
-        changes(context, function=name)
+    if (
+        known
+        or _may_change_path(context, node.options or (), node.sql_body)
+        or name in context.listed_functions
+    ):
+        changes(context, functions=(name,))
 
 
 def _trusted(context: Context, names: list[str]) -> bool:

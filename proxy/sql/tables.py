@@ -28,14 +28,16 @@ _OTHER_COLUMNS = frozenset({"AT_AddColumn", "AT_DropColumn"})
 _OF_A_COLUMN = frozenset({"AT_ColumnDefault", "AT_AlterColumnType", "AT_SetExpression", "AT_AddIdentity"})
 
 
-def changes(context: Context, *names: str | None, function: str | None = None, columns: bool = False) -> None:
+def changes(
+    context: Context, *names: str | None, functions: Iterable[str] = (), columns: bool = False
+) -> None:
     """The catalogue changes; `names` are relations that may mean protected columns from now on.
 
-    `function`: one that may change search_path from now on. `columns`: any relation may have others then.
+    `functions`: they may change search_path from now on, or have other parameters. `columns`: any relation
+    may have others then.
     """
-    functions = frozenset() if function is None else frozenset({function})
     relations = frozenset(name for name in names if name is not None)
-    context.effects.append(CatalogChange(relations, functions, columns))
+    context.effects.append(CatalogChange(relations, frozenset(functions), columns))
 
 
 def table_scope(columns: Columns, name: str, relation: Relation | None = None) -> Scope:
@@ -271,7 +273,8 @@ def _keys(context: Context, node: Node, values: list[Value]) -> None:
 
 def alter_table(context: Context, node: Node) -> None:
     """ALTER TABLE: a protected column keeps its storage; new ones are made as in CREATE TABLE."""
-    changes(context, columns=node.objtype.name == "OBJECT_TYPE")  # CASCADE: the tables that are of this type
+    composite = node.objtype.name == "OBJECT_TYPE"  # tables may be of it (CASCADE), and parameters
+    changes(context, functions=context.listed_functions if composite else (), columns=composite)
     relation = context.relation(node.relation) if node.relation is not None else None
     columns = dict(context.columns(relation)) if relation is not None else {}
     fields = _fields_by_relation(context, node.relation, relation)

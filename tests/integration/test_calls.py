@@ -320,3 +320,59 @@ def test_calls_that_look_like_columns(database: Database, veil: Veils) -> None:
             with pytest.raises(errors.FeatureNotSupported, match="called as a column"):
                 connection.execute(sql)
             connection.rollback()
+
+
+CHANGES = {
+    "the order of attributes": (
+        "ALTER TYPE letter DROP ATTRIBUTE id, ADD ATTRIBUTE id text",
+        "SELECT send(letter => ROW('kanarie', '1')::letter)",
+    ),
+    "the names of attributes": (
+        "ALTER TYPE letter RENAME ATTRIBUTE id TO other; ALTER TYPE letter RENAME ATTRIBUTE label TO id;"
+        "ALTER TYPE letter RENAME ATTRIBUTE other TO label",
+        "SELECT send(letter => ROW('kanarie', '1')::letter)",
+    ),
+    "the order of parameters": (
+        "DROP FUNCTION post(text, text);"
+        "CREATE FUNCTION post(label text, queue text) RETURNS void LANGUAGE sql AS"
+        " 'INSERT INTO jobs (label) VALUES ($1)'",
+        "SELECT post('kanarie', 'mail')",
+    ),
+    "a name": ("ALTER FUNCTION later(text, text) RENAME TO deliver", "SELECT deliver('kanarie', 'mail')"),
+}
+
+
+@pytest.mark.parametrize("how", ["by the same text", "by the same transaction", "before"])
+@pytest.mark.parametrize("what", CHANGES)
+def test_a_function_that_changes(database18: Database, veil: Veils, what: str, how: str) -> None:
+    """What is not known to be for a field of the policy is refused; afterwards the new one is known."""
+    database18.execute(
+        "CREATE TABLE jobs (label text); CREATE TYPE letter AS (id text, label text);"
+        "CREATE FUNCTION send(letter letter) RETURNS void LANGUAGE sql AS"
+        " 'INSERT INTO jobs (label) VALUES (letter.label)';"
+        "CREATE FUNCTION post(queue text, label text) RETURNS void LANGUAGE sql AS"
+        " 'INSERT INTO jobs (label) VALUES ($2)';"
+        "CREATE FUNCTION later(label text, queue text) RETURNS void LANGUAGE sql AS"
+        " 'INSERT INTO jobs (label) VALUES ($1)'"
+    )
+    proxy = veil(
+        database18,
+        "version: 1\nclasses: {lookup: {mode: deterministic}}\ntables: {jobs: {label: lookup}}\n"
+        "functions:\n  send: {args: {letter: {label: jobs.label}}}\n  post: {args: label}\n"
+        "  deliver: {args: label}\n"
+        "trusted_functions: [post]\n",
+    )
+    change, call = CHANGES[what]
+    with proxy.connect() as connection:
+        connection.execute("SELECT FROM jobs")
+        if how == "before":
+            connection.execute(change)
+            connection.execute(call)
+            assert connection.execute("SELECT label FROM jobs").fetchall() == [("kanarie",)]
+        else:
+            if how == "by the same transaction":
+                connection.execute("BEGIN")
+                connection.execute(change)
+            text = call if how == "by the same transaction" else f"{change}; {call}"
+            with pytest.raises(errors.FeatureNotSupported):
+                connection.execute(text)
