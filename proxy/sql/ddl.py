@@ -10,12 +10,12 @@ from policy.model import Field
 from policy.names import qualified
 from proxy.errors import Refused
 from proxy.sql.context import Context, descendants, refuse_statement
+from proxy.sql.definitions import changes, column_of, index_element, refuse_shadow, relation_scope
 from proxy.sql.expressions import condition, infer
 from proxy.sql.parse import Node, ast
 from proxy.sql.plan import Use
 from proxy.sql.queries import refuse_copy
 from proxy.sql.scope import Item, Scope
-from proxy.sql.tables import changes, column_of, index_element, refuse_shadow, relation_scope
 from proxy.sql.value import require_deterministic, require_plain
 
 _ROUTINES = ("OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE", "OBJECT_AGGREGATE")

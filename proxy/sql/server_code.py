@@ -24,11 +24,11 @@ from policy.server_code import (
 from proxy.errors import Refused
 from proxy.sql.code import Code, Named, Unreadable, read_nodes, read_plpgsql, read_sql
 from proxy.sql.context import Context, descendants, refuse_statement
+from proxy.sql.definitions import changes
 from proxy.sql.dynamic import harmless
 from proxy.sql.expressions import condition
 from proxy.sql.parse import Node, ast
 from proxy.sql.scope import Scope, Source
-from proxy.sql.tables import changes
 
 _RUNS_SQL = re.compile(r"(?i)\bexecute\b")
 _MESSAGE = "code that names a protected table cannot be proved safe"

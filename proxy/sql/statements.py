@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from policy.types import LogicalType
 from proxy.errors import Refused
-from proxy.sql import ddl, dml, queries, server_code, tables
+from proxy.sql import alter_table, ddl, dml, queries, server_code, tables
 from proxy.sql.calls import Call
 from proxy.sql.context import Context, descendants
 from proxy.sql.copy_statement import copy
@@ -360,7 +360,7 @@ _RULES: dict[type, Callable[[Context, Node], StatementPlan]] = {
     ast.AlterObjectSchemaStmt: _checked(ddl.move),
     ast.AlterPolicyStmt: _checked(ddl.row_policy),
     ast.AlterPublicationStmt: _checked(ddl.publication),
-    ast.AlterTableStmt: _checked(tables.alter_table),
+    ast.AlterTableStmt: _checked(alter_table.alter_table),
     ast.CallStmt: _call,
     ast.ClosePortalStmt: _close,
     ast.CopyStmt: _copy,
