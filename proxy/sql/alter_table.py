@@ -11,7 +11,7 @@ from policy.model import Field
 from policy.storage import LONGEST
 from policy.types import LogicalType
 from proxy.errors import Refused
-from proxy.sql.column_definitions import define, widen
+from proxy.sql.column_definitions import define, refuse_definition, widen
 from proxy.sql.constraints import require_constraint, require_constraints
 from proxy.sql.context import Context, MaybeOld, logical_type
 from proxy.sql.definitions import changes, column_of, table_scope
@@ -22,7 +22,7 @@ from proxy.sql.roles import storage_name
 from proxy.sql.scope import Columns, Scope
 from proxy.sql.tables import NO_FIELDS, new_fields, refuse_bounds
 from proxy.sql.unify import fit
-from proxy.sql.value import PLAIN, Value, refuse, require_plain
+from proxy.sql.value import PLAIN, Value, refuse, require_plain, require_usable
 
 # Commands that give it other columns, and that are about the column that they name.
 _OTHER_COLUMNS = frozenset({"AT_AddColumn", "AT_DropColumn"})
@@ -38,6 +38,8 @@ def alter_table(context: Context, node: Node) -> None:
     fields = _fields_by_relation(context, node.relation, relation)
     kinds = {command.subtype.name for command in node.cmds or ()}
     added = [command.def_ for command in node.cmds or () if command.subtype.name == "AT_AddColumn"]
+    for definition in added:
+        _refuse_for_child(context, relation, definition.colname)
     made = [(definition, define(context, definition, fields)) for definition in added]
     for definition, field in made:  # the other commands of the statement may name them
         columns.setdefault(definition.colname, Value(field=field) if field is not None else PLAIN)
@@ -50,6 +52,21 @@ def alter_table(context: Context, node: Node) -> None:
         _command(context, scope, command, columns)
     if relation is not None and not kinds.isdisjoint(_OTHER_COLUMNS):
         context.altered.add(relation.oid)
+
+
+def _refuse_for_child(context: Context, relation: Relation | None, column: str) -> None:
+    """A new column comes to the children, too: one of them may protect what the table itself does not."""
+    if relation is None or column in context.fields_of(relation):
+        return
+    catalog = context.binding.catalog
+    for (schema, table), fields in context.binding.policy.tables.items():
+        child = catalog.lookup(schema, table) if column in fields else None
+        if child is not None and any(parent.oid == relation.oid for parent in catalog.ancestors(child)):
+            refuse_definition(
+                fields[column],
+                f'it would come from "{relation.name}", which does not protect it',
+                f"Name {relation.name} in the policy instead.",
+            )
 
 
 def _fields_by_relation(context: Context, node: Node, relation: Relation | None) -> Mapping[str, Field]:
@@ -66,6 +83,7 @@ def _command(context: Context, scope: Scope, node: Node, columns: Mapping[str, V
     if kind == "AT_AddConstraint":
         require_constraint(context, scope, definition, None)
     elif kind == "AT_ColumnDefault" and field is not None and definition is not None:
+        require_usable(field, "DEFAULT")
         fit(infer(context, Scope(), definition), field, context.roles, "DEFAULT", use=Use.STORED)
     elif kind == "AT_AlterColumnType" and field is not None:
         _alter_type(context, field, node)

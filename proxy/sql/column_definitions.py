@@ -22,13 +22,13 @@ def define(context: Context, node: Node, fields: Mapping[str, Field]) -> BoundFi
     written = logical_type(node.typeName)
     logical = field.type or written
     if logical is None:
-        _refuse_definition(field, "its type cannot be protected", f"Use one of {', '.join(TYPES)}.")
+        refuse_definition(field, "its type cannot be protected", f"Use one of {', '.join(TYPES)}.")
     if field.type is None:
         _require_kept(field, logical)
         if logical.length is not None:
             return widen(context, node, field, logical)
     if field.mode is Mode.DETERMINISTIC and not logical.deterministic:
-        _refuse_definition(field, f"type {logical} cannot be deterministic", "Change the policy.")
+        refuse_definition(field, f"type {logical} cannot be deterministic", "Change the policy.")
     storage = logical.storage
     if field.type is not None and storage in ("varchar", "bpchar"):
         storage = "text"
@@ -56,18 +56,19 @@ def widen(context: Context, node: Node, field: Field, logical: LogicalType) -> B
 def _require_kept(field: Field, written: LogicalType) -> None:
     """Without a type in the policy the column's own is the logical one, so that it may not become another."""
     if written.name == "bpchar":
-        _refuse_definition(
+        refuse_definition(
             field,
             f"{written} would pad ciphertext with blanks",
             f"Write type: {written} in the policy; pgveil then makes it text, and keeps the length.",
         )
     if written.array or written.storage != written.name or (written.length or 0) > LONGEST:
-        _refuse_definition(
+        refuse_definition(
             field,
             f"ciphertext of {written} is kept in {written.storage}, which would then be its type",
             f"Write type: {written} in the policy.",
         )
 
 
-def _refuse_definition(field: Field, problem: str, hint: str) -> NoReturn:
+def refuse_definition(field: Field, problem: str, hint: str) -> NoReturn:
+    """Refuse to make a column of a field."""
     raise Refused(f'protected column "{field}" cannot be made like this: {problem}', hint=hint)

@@ -98,6 +98,19 @@ def test_a_column_and_its_default_in_one_statement(database18: Database, veil: V
     assert proxy.execute("SELECT sender FROM letters") == [("kanarie",)]
 
 
+@pytest.mark.parametrize("only", ["", "ONLY "])
+def test_a_column_that_comes_to_a_child(database18: Database, veil: Veils, only: str) -> None:
+    """The policy protects it in the child: what the parent is given for it would be kept there in clear."""
+    proxy = veil(database18, POLICY)
+    proxy.execute("CREATE TABLE notes (id int); CREATE TABLE letters () INHERITS (notes)")
+    with pytest.raises(psycopg.errors.FeatureNotSupported, match='from "notes", which does not protect it'):
+        proxy.execute(f"ALTER TABLE {only}notes ADD COLUMN sender text DEFAULT 'kanarie'")
+    proxy.execute("ALTER TABLE notes ADD COLUMN other text DEFAULT 'clear'")
+    proxy.execute("ALTER TABLE letters ADD COLUMN sender text DEFAULT 'kanarie'")
+    proxy.execute("INSERT INTO letters VALUES (1)")
+    assert proxy.execute("SELECT sender FROM letters") == [("kanarie",)]
+
+
 def test_a_star_that_has_become_wider(database18: Database, veil: Veils) -> None:
     """One session may meet a result that nobody has planned, and ends; the next one does not."""
     proxy = veil(database18, POLICY)
