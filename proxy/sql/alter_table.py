@@ -52,6 +52,8 @@ def alter_table(context: Context, node: Node) -> None:
         _command(context, scope, command, columns)
     if relation is not None and not kinds.isdisjoint(_OTHER_COLUMNS):
         context.altered.add(relation.oid)
+    if relation is not None and "AT_AttachPartition" in kinds:
+        context.gains_child(relation)
 
 
 def _refuse_for_child(context: Context, relation: Relation | None, column: str) -> None:
@@ -96,15 +98,17 @@ def _command(context: Context, scope: Scope, node: Node, columns: Mapping[str, V
     if kind in ("AT_AttachPartition", "AT_AddInherit"):
         context.unknown_columns = True  # judged by a fresh snapshot: rare, and what is old here would leak
     if kind == "AT_AttachPartition":
-        child = dict(_columns_of(context, definition.name))
+        child = dict(_columns_of(context, context.relation(definition.name)))
         if not context.future:  # a table of the policy that is not there yet: that is said later
             _require_same_fields(columns, child, definition.name.relname)
     elif kind == "AT_AddInherit":
-        _require_same_fields(dict(_columns_of(context, definition)), columns, "the table")
+        parent = context.relation(definition)
+        _require_same_fields(dict(_columns_of(context, parent)), columns, "the table")
+        if parent is not None:
+            context.gains_child(parent)
 
 
-def _columns_of(context: Context, node: Node) -> Columns:
-    relation = context.relation(node)
+def _columns_of(context: Context, relation: Relation | None) -> Columns:
     return context.columns(relation) if relation is not None else []
 
 

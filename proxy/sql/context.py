@@ -95,7 +95,7 @@ class Context:
     judged_calls: set[int] = field(default_factory=set)  # offsets of calls whose arguments were looked at
     bare_call: Node = None  # the target of a statement that is nothing but SELECT function()
     changed: frozenset[str] = frozenset()  # relations and functions that this text has changed the meaning of
-    altered: set[int] = field(default_factory=set)  # oids of relations that this text gives other columns
+    altered: set[int] = field(default_factory=set)  # oids of relations to which it gives columns or children
     all_altered: bool = False  # or it may have given any relation other columns, by CASCADE
     changing_views: frozenset[int] = frozenset()  # oids of views that call a function which may set the path
     effects: list[Effect] = field(default_factory=list)
@@ -175,6 +175,10 @@ class Context:
                 detail="Which of them are protected then cannot be seen by pgveil yet.",
                 hint=APART,
             )
+
+    def gains_child(self, parent: Relation) -> None:
+        """Rows that are written to it, and to its own parents, may now be kept where more is protected."""
+        self.altered.update(one.oid for one in self._family(parent))
 
     def missing_column(self, relation: Relation) -> None:
         """A column that the policy names and nobody knows may have come, if the text has its name.

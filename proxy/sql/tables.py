@@ -33,6 +33,8 @@ def create_table(context: Context, node: Node) -> None:
     # else its first use will find that the snapshot lacks it: schemas are made without reading each time
     if node.partbound is not None:
         refuse_bounds(context, parents)
+    for parent in parents if fields else ():
+        context.gains_child(parent)
     definitions = [item for item in node.tableElts or () if isinstance(item, ast.ColumnDef)]
     for item in definitions:
         if (made := define(context, item, fields)) is not None or item.colname not in bound:

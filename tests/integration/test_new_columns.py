@@ -111,6 +111,37 @@ def test_a_column_that_comes_to_a_child(database18: Database, veil: Veils, only:
     assert proxy.execute("SELECT sender FROM letters") == [("kanarie",)]
 
 
+@pytest.mark.parametrize(
+    ("before", "text"),
+    [
+        (
+            "CREATE TABLE notes (id int, sender text); CREATE TABLE letters (id int, sender text)",
+            "ALTER TABLE letters INHERIT notes; UPDATE notes SET sender = 'kanarie'",
+        ),
+        (
+            "CREATE TABLE notes (id int, sender text)",
+            "CREATE TABLE letters () INHERITS (notes); UPDATE notes SET sender = 'kanarie'",
+        ),
+        (
+            "CREATE TABLE notes (id int, sender text) PARTITION BY LIST (id);"
+            "CREATE TABLE letters (id int, sender text)",
+            "ALTER TABLE notes ATTACH PARTITION letters DEFAULT; INSERT INTO notes VALUES (1, 'kanarie')",
+        ),
+        (
+            "CREATE TABLE base (id int, sender text) PARTITION BY LIST (id);"
+            "CREATE TABLE notes PARTITION OF base DEFAULT PARTITION BY LIST (id)",
+            "CREATE TABLE letters PARTITION OF notes DEFAULT; INSERT INTO base VALUES (1, 'kanarie')",
+        ),
+    ],
+)
+def test_a_parent_that_gets_a_child(database18: Database, veil: Veils, before: str, text: str) -> None:
+    """What the parent does not protect would be kept in the child, which the policy does."""
+    proxy = veil(database18, POLICY)
+    proxy.execute(before)
+    with pytest.raises(psycopg.errors.FeatureNotSupported, match="not possible on protected column"):
+        proxy.execute(text)
+
+
 def test_a_star_that_has_become_wider(database18: Database, veil: Veils) -> None:
     """One session may meet a result that nobody has planned, and ends; the next one does not."""
     proxy = veil(database18, POLICY)
