@@ -135,7 +135,14 @@ class Analyser:
         prepared: dict[str, TextPlan] = {}
         cursors: dict[str, Results | None] = {}
         outer_prepared, outer_cursors = context.prepared, context.cursors
-        context.prepared = lambda name: prepared.get(name) or outer_prepared(name)
+        redefined = False
+
+        def find_prepared(name: str) -> TextPlan | None:
+            if redefined:  # the server plans it anew, by what its names mean now
+                raise Unseen
+            return prepared.get(name) or outer_prepared(name)
+
+        context.prepared = find_prepared
         context.cursors = lambda name: cursors[name] if name in cursors else outer_cursors(name)
         for node in context.parsed.statements:
             if isinstance(node, ast.PrepareStmt):
@@ -154,6 +161,7 @@ class Analyser:
                     case DeclareCursor(name, results):
                         cursors[name] = results
                     case CatalogChange(names, functions, columns):
+                        redefined = True
                         context.changed |= names | functions
                         context.all_altered |= columns
                     case _:

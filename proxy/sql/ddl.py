@@ -19,6 +19,7 @@ from proxy.sql.scope import Item, Scope
 from proxy.sql.value import require_deterministic, require_plain
 
 _ROUTINES = ("OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE", "OBJECT_AGGREGATE")
+_RELATIONS = frozenset({"OBJECT_TABLE", "OBJECT_VIEW", "OBJECT_MATVIEW", "OBJECT_FOREIGN_TABLE"})
 
 
 def view(context: Context, node: Node) -> None:
@@ -155,15 +156,18 @@ def drop(context: Context, node: Node) -> None:
         if dropped := _dropped_functions(context, node):
             changes(context, functions=dropped)
         return
-    catalog = context.binding.catalog
-    for name in node.objects if kind == "OBJECT_TABLE" else ():
-        relations = catalog.named(name[-1].sval)
-        if len(relations) > 1 or any(context.binding.of(relation) for relation in relations):
-            break
-    else:
-        if kind == "OBJECT_TABLE":
+    names = {name[-1].sval for name in node.objects} if kind in _RELATIONS else set()
+    if kind == "OBJECT_TABLE":
+        names = {name for name in names if _stands_out(context, name)}
+        if not names:
             return
-    changes(context)
+    changes(context, *names)
+
+
+def _stands_out(context: Context, name: str) -> bool:
+    """Whether a table of this name is protected, or hides another one by search_path."""
+    relations = context.binding.catalog.named(name)
+    return len(relations) > 1 or any(context.binding.of(relation) for relation in relations)
 
 
 def _dropped_functions(context: Context, node: Node) -> set[str]:
