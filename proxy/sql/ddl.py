@@ -10,7 +10,7 @@ from policy.model import Field
 from policy.names import qualified
 from proxy.errors import Refused
 from proxy.sql.context import Context, descendants, refuse_statement
-from proxy.sql.definitions import changes, column_of, index_element, refuse_shadow, relation_scope
+from proxy.sql.definitions import changes, column_of, index_element, may_hide, refuse_shadow, relation_scope
 from proxy.sql.expressions import condition, infer
 from proxy.sql.parse import Node, ast
 from proxy.sql.plan import Use
@@ -65,7 +65,8 @@ def create_table_as(context: Context, node: Node) -> None:
     if target.relpersistence == "t":
         refuse_shadow(context, target)
     else:
-        changes(context, target.relname if protected else None)
+        hides = may_hide(context, target.relname)
+        changes(context, target.relname if protected or hides else None)
 
 
 def require_unprotected(context: Context, node: Node, kind: str) -> None:

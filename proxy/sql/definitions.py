@@ -25,6 +25,12 @@ def changes(
     context.effects.append(CatalogChange(relations, frozenset(functions), columns))
 
 
+def may_hide(context: Context, name: str) -> bool:
+    """Whether a new relation of this name may stand before one with protected columns in search_path."""
+    relations = context.binding.catalog.named(name)
+    return any(context.binding.of(relation) or relation.kind in "vm" for relation in relations)
+
+
 def table_scope(columns: Columns, name: str, relation: Relation | None = None) -> Scope:
     """A scope of one table's columns; `relation`: what is known of the table by now."""
     source = Source(name, columns, relation=relation)

@@ -11,7 +11,7 @@ from proxy.errors import Refused
 from proxy.sql.column_definitions import define, unwritten
 from proxy.sql.constraints import require_constraint, require_constraints
 from proxy.sql.context import Context
-from proxy.sql.definitions import changes, column_of, refuse_shadow, table_scope
+from proxy.sql.definitions import changes, column_of, may_hide, refuse_shadow, table_scope
 from proxy.sql.expressions import infer
 from proxy.sql.parse import Node, ast
 from proxy.sql.scope import Columns
@@ -28,8 +28,9 @@ def create_table(context: Context, node: Node) -> None:
     parents = _parents(context, node)
     bound = _inherited(context, parents)
     fields = new_fields(context, node.relation)
-    if bound or fields or context.binding.catalog.named(node.relation.relname):
-        changes(context, node.relation.relname if bound or fields else None)
+    name = node.relation.relname
+    if bound or fields or context.binding.catalog.named(name):
+        changes(context, name if bound or fields or may_hide(context, name) else None)
     # else its first use will find that the snapshot lacks it: schemas are made without reading each time
     if node.partbound is not None:
         refuse_bounds(context, parents)

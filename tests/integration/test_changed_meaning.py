@@ -86,6 +86,16 @@ def test_it_is_seen_within_a_transaction(proxy: Veil, before: str, text: str) ->
             connection.execute(statement)
 
 
+def test_a_table_that_hides_the_protected_one(proxy: Veil) -> None:
+    """What is written to it is not encrypted: it is another table."""
+    proxy.execute(f"CREATE SCHEMA before; {LETTERS}")
+    proxy.execute(
+        "SET search_path = before, public; CREATE TABLE before.letters (id int, sender text);"
+        "INSERT INTO letters VALUES (1, 'in clear')"
+    )
+    assert (1, "in clear") in proxy.database.execute("SELECT id, sender FROM before.letters")
+
+
 def test_rows_of_a_parent_that_protects_as_its_child_does(proxy: Veil) -> None:
     """Nothing of this is in the way of a table that the policy names as a whole."""
     proxy.execute("CREATE TABLE letters (id int, sender text) PARTITION BY LIST (id)")
