@@ -194,7 +194,7 @@ class FileKeystore(Secret):
             self._seal_keys[wrapped] = key
             records = tuple(from_json(fields) for fields in document["keys"])
             return _Content(records, int(document.get("changes", 0)), wrapped, others)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise KeystoreError(f"{self._path}: is not a keystore of pgveil") from None
 
     def _read_bytes(self) -> bytes:
