@@ -227,7 +227,7 @@ SETTINGS: dict[str, Setting] = {
         Setting("max_message_size", _size, "1GB"),
         Setting("startup_timeout", _duration, "60s"),
         Setting("drain_timeout", _duration, "30s"),
-        Setting("catalog_poll", _duration, "30s"),
+        Setting("catalog_poll", _duration, "10s"),
         Setting("log_level", _one_of("debug", "info", "warning", "error"), "info"),
     )
 }

@@ -43,7 +43,7 @@ def test_two_lines_are_enough(tmp_path: Path) -> None:
     assert config.listen == (Endpoint("127.0.0.1", 6432),)
     assert config.admin is None
     assert (config.workers, config.max_connections, config.max_message_size) == (1, 0, 2**30 - 1)
-    assert (config.startup_timeout, config.drain_timeout, config.catalog_poll) == (60, 30, 30)
+    assert (config.startup_timeout, config.drain_timeout, config.catalog_poll) == (60, 30, 10)
     assert (config.keys.provider, config.keys.cache_ttl, config.log_level) == ("local", 300, "info")
     assert config.keys.local.file == tmp_path / "keys" / "master.key"
     assert config.keys.keystore.file == tmp_path / "keys" / "keystore.json"
