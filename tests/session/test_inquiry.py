@@ -233,7 +233,7 @@ def test_a_table_that_is_dropped_and_made_anew_has_its_new_columns() -> None:
     """Values without a list of columns go where the new table has them."""
     play = Playbook()
     play.run(query("BEGIN"), query("DROP TABLE orders"), in_transaction=True)
-    inquiry(play.client(query("CREATE TABLE orders (buyer text, seller text)")), names="[]")
+    inquiry(play.client(query("CREATE TABLE orders (buyer text, seller text)")), names='["orders"]')
     play.server(answer(touched=(2,)))
     play.to_server()
     play.server(complete("CREATE TABLE"), ready("T"))
